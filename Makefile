@@ -1,0 +1,50 @@
+# Every target does its own set-up and is quick when nothing changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run ## a tracker, a rig and a real tiny model on this machine, ready to use
+	@$(BIN)/luckrig demo
+
+test: $(VENV)/.test ## every test, with a real engine and a real browser
+	@$(BIN)/pytest
+
+check: $(VENV)/.check ## lint, types, import contracts, packaging, sizes
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/pytest -q tests/test_packaging.py tests/test_sizes.py tests/test_docs.py
+
+bench: $(VENV)/.test ## measure the hot paths; figures belong in bench/README.md
+	@$(BIN)/python -m bench
+
+clean: ## remove the virtual environment and everything generated
+	rm -rf $(VENV) build dist .artifacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# What each target needs. A stamp is older than pyproject.toml when dependencies changed.
+
+$(VENV)/.run: pyproject.toml
+	@echo "setting up $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade 'pip>=25.1' setuptools
+	@$(PIP) --no-build-isolation --editable '.[engine]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run tools/install_browser.sh
+	@$(PIP) --group test
+	@sh tools/install_browser.sh $(BIN)/playwright
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	@$(PIP) --group check
+	@touch $@
