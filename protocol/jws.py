@@ -1,0 +1,110 @@
+"""JSON Web Signatures with one algorithm: `Ed25519` (RFC 9864), hard-coded.
+
+Every historic JWS hole (alg=none, HS256 with a public key, jku, crit, kid tricks) needs a verifier
+that lets the message choose. This one lets it choose nothing: the header must hold exactly the
+fields that the caller's type names, and only one algorithm exists.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from luckrig.protocol.encoding import b64url_decode, b64url_encode
+from luckrig.protocol.errors import PeerError
+from luckrig.protocol.keys import SIGNATURE_BYTES, Jwk, PrivateKey, PublicKey
+from luckrig.protocol.strictjson import decode
+
+ALGORITHM: Final = "Ed25519"
+
+
+class KidHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Names a key of a keyset that the verifier already holds. kid: RFC 7638 thumbprint."""
+
+    alg: str
+    kid: str
+    typ: str
+
+
+class JwkHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Carries the key itself, for signers whose id is the hash of their key."""
+
+    alg: str
+    jwk: Jwk
+    typ: str
+
+
+Header = TypeVar("Header", KidHeader, JwkHeader)
+Claims = TypeVar("Claims")
+
+
+@dataclass(frozen=True, slots=True)
+class Jws(Generic[Header]):
+    """A parsed signature that nobody has checked yet."""
+
+    header: Header
+    payload: bytes
+    signature: bytes
+    signed: bytes
+    """What the signature covers: `protected ‖ "." ‖ payload`, both base64url."""
+
+    def is_signed_by(self, key: PublicKey) -> bool:
+        """Whether the key made this signature."""
+        return key.verifies(self.signature, self.signed)
+
+
+def sign_with_kid(payload: bytes, *, typ: str, key: PrivateKey) -> str:
+    """A compact JWS whose header names the key by its thumbprint."""
+    header = KidHeader(alg=ALGORITHM, kid=key.public.thumbprint, typ=typ)
+    return _compact(msgspec.json.encode(header), payload, key)
+
+
+def sign_with_jwk(payload: bytes, *, typ: str, key: PrivateKey) -> str:
+    """A compact JWS whose header carries the key."""
+    header = JwkHeader(alg=ALGORITHM, jwk=key.public.jwk, typ=typ)
+    return _compact(msgspec.json.encode(header), payload, key)
+
+
+def parse(text: str, *, header_type: type[Header], typ: str, max_chars: int) -> Jws[Header]:
+    """Split and decode a compact JWS; the signature is still to be checked.
+
+    Raises ValueError on anything but three canonical base64url parts, a header with exactly the
+    fields of header_type, our algorithm and the expected `typ`.
+    """
+    if len(text) > max_chars or text.count(".") != 2:
+        raise ValueError("not a compact JWS")
+    protected, payload, signature = text.split(".")
+    return parse_parts(protected, payload, signature, header_type=header_type, typ=typ)
+
+
+def parse_parts(
+    protected: str, payload: str, signature: str, *, header_type: type[Header], typ: str
+) -> Jws[Header]:
+    """The same for a JWS that comes in its three parts, as in the JSON serialisation."""
+    try:
+        header = decode(b64url_decode(protected), header_type)
+    except PeerError as error:
+        raise ValueError("bad JWS header") from error
+    if header.alg != ALGORITHM or header.typ != typ:
+        raise ValueError("wrong algorithm or type")
+    raw_signature = b64url_decode(signature)
+    if len(raw_signature) != SIGNATURE_BYTES:
+        raise ValueError("wrong signature length")
+    signed = f"{protected}.{payload}".encode("ascii")
+    return Jws(header, b64url_decode(payload), raw_signature, signed)
+
+
+def decode_claims(parsed: Jws[Header], claims_type: type[Claims]) -> Claims:
+    """The payload as typed claims. Call it after the signature was checked.
+
+    Raises ValueError on anything that isn't strict JSON of that type.
+    """
+    try:
+        return decode(parsed.payload, claims_type)
+    except PeerError as error:
+        raise ValueError("bad claims") from error
+
+
+def _compact(header: bytes, payload: bytes, key: PrivateKey) -> str:
+    signed = f"{b64url_encode(header)}.{b64url_encode(payload)}"
+    return f"{signed}.{b64url_encode(key.sign(signed.encode('ascii')))}"

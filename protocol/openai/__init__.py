@@ -1,0 +1,1 @@
+"""OpenAI's wire format as rigs speak it: requests, the texts in them, and responses."""

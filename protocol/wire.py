@@ -1,0 +1,127 @@
+"""The JSON of the tracker's public API, /api/v1. The OpenAPI document is made from these types."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from luckrig.protocol.descriptor import EngineInfo, Hardware, Offer, Policy
+from luckrig.protocol.ids import NodeId, RootId, UserId
+from luckrig.protocol.tokens import Limits, Tier
+
+NodeStatus = Literal["starting", "available", "busy", "paused", "unavailable", "unknown"]
+"""unknown: not looked at yet. starting: its engine is loading. unavailable: it doesn't answer."""
+
+
+class QueueView(msgspec.Struct, frozen=True, kw_only=True):
+    """A rig's queue when the tracker last looked. active: running; waiting: in the queue."""
+
+    active: int
+    waiting: int
+    max_active: int
+
+
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
+    """One rig, as the tracker lists it.
+
+    scarcity: 0 (everybody has one) to 1 (the only one). base_url: where the OpenAI API answers.
+    last_seen_at: Unix seconds of the last good answer; None before the first.
+    """
+
+    id: NodeId
+    name: str
+    status: NodeStatus
+    scarcity: float
+    hardware: Hardware
+    offers: list[Offer]
+    note: str
+    engine: EngineInfo
+    policy: Policy
+    queue: QueueView | None
+    base_url: str
+    owner_id: UserId
+    listed_at: int
+    last_seen_at: int | None
+    seq: int
+
+
+class NodeDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One rig and the signed descriptor it published, so that anyone can check the tracker."""
+
+    node: NodeView
+    descriptor: msgspec.Raw
+
+
+class NodePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the node list. next: pass it as `after` for the next page; None at the end."""
+
+    nodes: list[NodeView]
+    total: int
+    next: str | None
+
+
+class PublishReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a published descriptor. page: the rig's page for people."""
+
+    node_id: NodeId
+    seq: int
+    page: str
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user asks for, signed with a DPoP proof. ttl_seconds: None for the longest."""
+
+    node_id: NodeId
+    ttl_seconds: Annotated[int, msgspec.Meta(ge=30, le=900)] | None = None
+
+
+class TokenReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A token for one rig. base_url and token are what an OpenAI client needs."""
+
+    token: str
+    token_type: Literal["Bearer"]
+    expires_at: int
+    node_id: NodeId
+    base_url: str
+    models: list[str]
+    tier: Tier
+    limits: Limits
+
+
+class KeysetReply(msgspec.Struct, frozen=True, kw_only=True):
+    """keyset: compact JWS signed by root_id's key; the format is in docs/PROTOCOL.md."""
+
+    root_id: RootId
+    keyset: str
+
+
+class TrackerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The tracker's own health. nodes: listed rigs; available: those that answer now."""
+
+    status: Literal["ok"]
+    version: str
+    root_id: RootId
+    nodes: int
+    available: int
+
+
+class NodeHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node proxy answers at GET /health. Public, so it says no more than the map does."""
+
+    node_id: NodeId
+    status: NodeStatus
+    queue: QueueView
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """OpenAI's error object. code: a key of the table in docs/PROTOCOL.md."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Every error of tracker and node proxy."""
+
+    error: ErrorBody
