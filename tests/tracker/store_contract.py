@@ -1,0 +1,152 @@
+"""What every store promises. A store's test class inherits this and makes the `store` fixture."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from luckrig.protocol.errors import PeerError
+from luckrig.tracker.domain.records import UNSEEN, NodeRecord
+from luckrig.tracker.store.interface import Store, StoreError
+from tests.tracker.factories import NOW, make_health, make_node, make_token, seeded
+
+
+async def put(store: Store, node: NodeRecord) -> NodeRecord:
+    return await store.put_descriptor(node.descriptor, node.signed, now=node.listed_at)
+
+
+class StoreContract:
+    """Behaviour of put_descriptor, node, nodes and history; then health; then tokens."""
+
+    async def test_an_empty_store_knows_nothing(self, store: Store) -> None:
+        assert await store.node(make_node().node_id) is None
+        assert await store.nodes() == []
+        assert await store.history(make_node().node_id) == []
+        assert await store.tokens_of("u1", since=0) == 0
+        assert await store.prune_tokens(now=NOW) == 0
+
+    async def test_a_published_rig_comes_back_whole(self, store: Store) -> None:
+        node = make_node(name="地下室", note="a\n\tb")
+        assert await put(store, node) == node
+        assert await store.node(node.node_id) == node
+        assert await store.nodes() == [node]
+        assert node.health == UNSEEN
+
+    async def test_a_higher_seq_takes_its_place(self, store: Store) -> None:
+        first, second = make_node(), make_node(seq=2, name="renamed", listed_at=NOW + 60)
+        await put(store, first)
+        assert await put(store, second) == replace(second, listed_at=NOW)
+        assert await store.nodes() == [replace(second, listed_at=NOW)]
+        assert await store.history(first.node_id) == [first.signed, second.signed]
+
+    async def test_the_same_descriptor_again_changes_nothing(self, store: Store) -> None:
+        node = make_node()
+        await put(store, node)
+        await store.put_health({node.node_id: make_health()})
+        respaced = replace(node, signed=node.signed.replace(b'":', b'": '), listed_at=NOW + 60)
+        for again in (node, respaced):
+            assert await put(store, again) == replace(node, health=make_health())
+        assert await store.history(node.node_id) == [node.signed]
+
+    @pytest.mark.parametrize(
+        "refused", [make_node(seq=1), make_node(seq=4), make_node(seq=5, name="other")]
+    )
+    async def test_an_older_or_different_descriptor_is_a_conflict(
+        self, store: Store, refused: NodeRecord
+    ) -> None:
+        node = make_node(seq=5)
+        await put(store, make_node(seq=1))
+        await put(store, node)
+        with pytest.raises(PeerError) as caught:
+            await put(store, refused)
+        assert (caught.value.code, caught.value.param) == ("descriptor_conflict", "seq")
+        assert await store.node(node.node_id) == node
+        assert len(await store.history(node.node_id)) == 2
+
+    async def test_health_outlives_an_update(self, store: Store) -> None:
+        node, renamed = make_node(), make_node(seq=2, name="renamed")
+        await put(store, node)
+        await store.put_health({node.node_id: make_health()})
+        assert await put(store, renamed) == replace(renamed, health=make_health())
+
+    async def test_nobody_has_seen_a_rig_that_moved(self, store: Store) -> None:
+        node, moved = make_node(), make_node(seq=2, endpoints=["https://moved.example"])
+        await put(store, node)
+        await store.put_health({node.node_id: make_health()})
+        assert (await put(store, moved)).health == UNSEEN
+
+    async def test_of_descriptors_published_at_once_the_highest_seq_stays(
+        self, store: Store
+    ) -> None:
+        nodes = [make_node(seq=seq) for seq in range(1, 21)]
+        seeded(7).shuffle(nodes)
+        results = await asyncio.gather(
+            *(put(store, node) for node in nodes), return_exceptions=True
+        )
+        accepted = [result for result in results if isinstance(result, NodeRecord)]
+        assert {getattr(result, "code", None) for result in results if result not in accepted} == {
+            "descriptor_conflict"
+        }
+        assert await store.nodes() == [make_node(seq=20)]
+        assert await store.history(nodes[0].node_id) == [
+            node.signed for node in sorted(accepted, key=lambda node: node.descriptor.seq)
+        ]
+
+    async def test_the_list_of_rigs_is_the_callers(self, store: Store) -> None:
+        await put(store, make_node())
+        (await store.nodes()).clear()
+        assert await store.nodes() == [make_node()]
+
+    async def test_health_is_set_for_many_rigs_at_once(self, store: Store) -> None:
+        first, second, third = nodes = [make_node(seed) for seed in (1, 2, 3)]
+        for node in nodes:
+            await put(store, node)
+        missed = replace(make_health("unavailable"), queue=None, misses=4)
+        await store.put_health({first.node_id: make_health("busy"), second.node_id: missed})
+        assert await store.node(first.node_id) == replace(first, health=make_health("busy"))
+        assert await store.node(second.node_id) == replace(second, health=missed)
+        assert await store.node(third.node_id) == third
+
+    async def test_the_health_of_an_unknown_rig_is_skipped(self, store: Store) -> None:
+        known, unknown = make_node(1), make_node(2)
+        await put(store, known)
+        await store.put_health(
+            {unknown.node_id: make_health(), known.node_id: make_health("starting")}
+        )
+        assert await store.nodes() == [replace(known, health=make_health("starting"))]
+
+    async def test_tokens_are_counted_by_user_and_time(self, store: Store) -> None:
+        for number, seconds in enumerate((0, 10, 20), start=1):
+            await store.add_token(make_token(number, issued_at=NOW + seconds))
+        await store.add_token(make_token(4, user=2))
+        user_id = make_token().user_id
+        counts = [await store.tokens_of(user_id, since=NOW + n) for n in (0, 10, 11, 21)]
+        assert counts == [3, 2, 1, 0]
+
+    async def test_a_token_id_is_used_once(self, store: Store) -> None:
+        await store.add_token(make_token(1))
+        with pytest.raises(StoreError):
+            await store.add_token(make_token(1, user=2))
+        assert await store.tokens_of(make_token(user=2).user_id, since=0) == 0
+
+    async def test_pruning_forgets_expired_tokens_only(self, store: Store) -> None:
+        tokens = [make_token(number, issued_at=NOW + number) for number in (1, 2, 3)]
+        for token in tokens:
+            await store.add_token(token)
+        assert await store.prune_tokens(now=tokens[1].expires_at) == 2
+        assert await store.tokens_of(tokens[0].user_id, since=0) == 1
+        assert await store.prune_tokens(now=tokens[1].expires_at) == 0
+
+    async def test_a_cancelled_write_happens_as_a_whole_or_not_at_all(self, store: Store) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(put(store, make_node(seed))) for seed in range(1, 30)]
+            await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+        for node in map(make_node, range(1, 30)):
+            stored = await store.node(node.node_id)
+            assert stored in (None, node)
+            assert await store.history(node.node_id) == ([] if stored is None else [node.signed])
+        assert {task.result().node_id for task in tasks if not task.cancelled()} <= {
+            node.node_id for node in await store.nodes()
+        }

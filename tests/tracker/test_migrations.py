@@ -1,0 +1,151 @@
+"""Upgrades of the database: whole or not at all, and never without a way back."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from luckrig.tracker.store.interface import StoreError
+from luckrig.tracker.store.migrations import load_migrations, migrate
+from luckrig.tracker.store.sqlite import open_store
+
+FIRST = "CREATE TABLE rigs (name TEXT NOT NULL) STRICT;"
+SECOND = "ALTER TABLE rigs ADD COLUMN gpu TEXT; UPDATE rigs SET gpu = 'P40';"
+THIRD = "CREATE TABLE notes (text TEXT) STRICT;"
+BROKEN = "ALTER TABLE rigs ADD COLUMN gpu TEXT; UPDATE nothing SET gpu = 'P40';"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tracker.db"
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def rows_of(path: Path) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT * FROM rigs").fetchall()
+
+
+def start_with_version_1(connection: sqlite3.Connection, path: Path) -> None:
+    migrate(connection, path, [FIRST])
+    connection.execute("INSERT INTO rigs VALUES ('attic')")
+
+
+def test_a_new_database_gets_every_version_and_no_backup(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    migrate(connection, path, [FIRST, SECOND, THIRD])
+    assert version_of(connection) == 3
+    assert [file.name for file in path.parent.iterdir()] == ["tracker.db"]
+
+
+def test_an_older_database_is_copied_then_upgraded(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    start_with_version_1(connection, path)
+    migrate(connection, path, [FIRST, SECOND, THIRD])
+    assert version_of(connection) == 3
+    assert rows_of(path) == [("attic", "P40")]
+    backup = path.with_name("tracker.db.v1.bak")
+    assert rows_of(backup) == [("attic",)]
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert {file.name for file in path.parent.iterdir()} == {path.name, backup.name}
+
+
+def test_a_current_database_is_left_alone(connection: sqlite3.Connection, path: Path) -> None:
+    start_with_version_1(connection, path)
+    migrate(connection, path, [FIRST])
+    assert [file.name for file in path.parent.iterdir()] == ["tracker.db"]
+
+
+def test_a_backup_replaces_an_old_one_and_what_a_crash_left(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    """As after going back to a backup, running on, and upgrading again."""
+    backup = path.with_name("tracker.db.v1.bak")
+    backup.write_bytes(b"the backup of an earlier upgrade")
+    path.with_name("tracker.db.v1.bak.draft").write_bytes(b"half a ba")
+    start_with_version_1(connection, path)
+    migrate(connection, path, [FIRST, SECOND])
+    assert rows_of(backup) == [("attic",)]
+    assert {file.name for file in path.parent.iterdir()} == {path.name, backup.name}
+
+
+def test_a_newer_database_is_refused_untouched(connection: sqlite3.Connection, path: Path) -> None:
+    start_with_version_1(connection, path)
+    migrate(connection, path, [FIRST, SECOND])
+    path.with_name("tracker.db.v1.bak").unlink()
+    with pytest.raises(StoreError, match=r"schema version 2.*knows versions up to 1"):
+        migrate(connection, path, [FIRST])
+    assert version_of(connection) == 2
+    assert [file.name for file in path.parent.iterdir()] == ["tracker.db"]
+
+
+def test_a_migration_that_fails_leaves_the_version_before(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    start_with_version_1(connection, path)
+    with pytest.raises(sqlite3.Error):
+        migrate(connection, path, [FIRST, SECOND.replace("gpu", "cpu"), BROKEN])
+    assert version_of(connection) == 2
+    assert rows_of(path) == [("attic", "P40")]
+    migrate(connection, path, [FIRST, SECOND.replace("gpu", "cpu"), THIRD])
+    assert version_of(connection) == 3
+
+
+CRASH = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from luckrig.tracker.store.migrations import migrate
+path, *migrations = sys.argv[1:]
+connection = sqlite3.connect(path, isolation_level=None)
+connection.execute("PRAGMA journal_mode = WAL")
+connection.create_function("crash", 0, lambda: os.kill(os.getpid(), signal.SIGKILL))
+migrate(connection, Path(path), migrations)
+"""
+
+
+def test_a_crash_inside_a_migration_leaves_the_version_before(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    start_with_version_1(connection, path)
+    crashing = SECOND + "SELECT crash();" + THIRD
+    child = subprocess.run(  # noqa: S603 -- our own code
+        [sys.executable, "-c", CRASH, path, FIRST, crashing], check=False, env=os.environ
+    )
+    assert child.returncode == -signal.SIGKILL
+    assert version_of(connection) == 1
+    assert rows_of(path) == rows_of(path.with_name("tracker.db.v1.bak")) == [("attic",)]
+    migrate(connection, path, [FIRST, SECOND])
+    assert rows_of(path) == [("attic", "P40")]
+
+
+async def test_a_store_has_the_newest_version(path: Path) -> None:
+    await (await open_store(path)).aclose()
+    with closing(sqlite3.connect(path)) as connection:
+        assert version_of(connection) == len(load_migrations()) >= 1
+
+
+async def test_a_store_refuses_a_newer_database(path: Path) -> None:
+    await (await open_store(path)).aclose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="schema version 99"):
+        await open_store(path)

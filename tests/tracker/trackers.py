@@ -1,0 +1,106 @@
+"""A whole tracker in memory, with a clock and health answers that tests decide."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+
+from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.proofs import make_proof
+from luckrig.protocol.wire import NodeHealth, QueueView
+from luckrig.tracker.app import create_app
+from luckrig.tracker.domain.records import NodeRecord
+from luckrig.tracker.service.keyset import TrackerKeys
+from luckrig.tracker.settings import TrackerSettings
+from luckrig.tracker.store.interface import Store
+from luckrig.tracker.store.memory import MemoryStore
+from tests.tracker.factories import NOW, seeded
+
+URL = "http://tracker.example"
+KEYS = TrackerKeys(
+    root=PrivateKey(b"root" * 8), signing=PrivateKey(b"sign" * 8), pairwise=b"pairwise" * 4
+)
+
+
+@dataclass
+class Clock:
+    """Time that stands still until a test moves it. now: Unix seconds."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+@dataclass
+class FakeProber:
+    """Answers as the test says. answers: node_id → what that rig answers; others don't."""
+
+    answers: dict[str, NodeHealth] = field(default_factory=dict[str, NodeHealth])
+    asked: list[str] = field(default_factory=list[str])
+
+    async def probe(self, node: NodeRecord) -> NodeHealth | None:
+        """Implements service.monitor.Prober."""
+        self.asked.append(node.node_id)
+        return self.answers.get(node.node_id)
+
+
+@dataclass
+class Tracker:
+    """A tracker under test and what a test may turn."""
+
+    http: httpx2.AsyncClient
+    store: Store
+    clock: Clock
+    _count: int = 0
+
+    async def publish(self, node: NodeRecord) -> httpx2.Response:
+        """POST a signed descriptor."""
+        headers = {"content-type": "application/json"}
+        return await self.http.post("/api/v1/nodes", content=node.signed, headers=headers)
+
+    async def ask_token(
+        self, body: bytes, *, key: PrivateKey, proof: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        """POST a token request, with a fitting proof unless one is given."""
+        self._count += 1
+        proof = proof or make_proof(
+            key=key,
+            method="POST",
+            url=f"{URL}/api/v1/tokens",
+            body=body,
+            now=self.clock.now,
+            jti=f"proof-{self._count:016}",
+        )
+        merged = {"content-type": "application/json", "DPoP": proof, **headers}
+        return await self.http.post("/api/v1/tokens", content=body, headers=merged)
+
+
+def healthy(node: NodeRecord) -> NodeHealth:
+    """What a rig answers that is well."""
+    queue = QueueView(active=0, waiting=0, max_active=2)
+    return NodeHealth(node_id=node.node_id, status="available", queue=queue)
+
+
+@asynccontextmanager
+async def running_tracker(
+    store: Store | None = None, **settings: object
+) -> AsyncGenerator[Tracker, None]:
+    """A tracker whose application is called in memory; its health loop isn't running."""
+    clock = Clock()
+    store = store or MemoryStore()
+    app = create_app(
+        TrackerSettings(public_url=URL, **settings),  # type: ignore[arg-type]
+        store,
+        KEYS,
+        FakeProber(),
+        clock=clock,
+        random_bytes=seeded(1).randbytes,
+        rng=seeded(2),
+        version="1.2.3",
+    )
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=URL) as http:
+        yield Tracker(http, store, clock)

@@ -1,0 +1,310 @@
+"""Whole pages: well-formed, self-contained, honest, and deaf to hostile names."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from jinja2 import UndefinedError
+
+from luckrig.protocol.descriptor import EngineInfo
+from luckrig.protocol.wire import NodeStatus, NodeView
+from luckrig.web import render
+from luckrig.web.assets import static_files
+from luckrig.web.foreign import clean
+from luckrig.web.pages import STATUSES, Choices, ErrorPage, Filters
+from luckrig.web.render import make_renderer
+from tests.web.documents import Document, read
+from tests.web.rigs import SITE, TIMES, make_rig, many_rigs, map_page, offer, rig_page, twelve_rigs
+
+FILES = static_files()
+RENDERER = make_renderer(FILES)
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</title></bdi></code></pre><img src=x onerror=alert(1)>",
+    "\" onmouseover=alert(1) x=\"' onclick=alert(1) '",
+    "javascript:alert(1)",
+    "{{ 7*7 }}{% raw %}{{ page }}",
+    "&lt;script&gt; &amp;quot; &#x3c;b&#x3e;",
+    "\u202egpj.exe\u2066\u2069",
+    "a\u200b\ufe0fb\x1b[2J",
+    "<!-- --> ]]> <svg/onload=alert(1)>",
+    "</textarea><style>*{display:none}</style>",
+)
+
+
+def hostile_rig(text: str) -> NodeView:
+    return make_rig(
+        text,
+        gpu=text,
+        vram_gb=24,
+        cpu=text,
+        note=f"{text}\n{text}",
+        engine=EngineInfo(kind="ollama", version=text),
+        offers=[offer(text, text, 10**9, text, 4096)],
+    )
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Every kind of page in every state that changes its shape."""
+    twelve = twelve_rigs()
+    whole = map_page(twelve)
+    busy = replace(whole, filters=Filters(q="x", gpu='"', min_vram=20, sort="name"), view="table")
+    yield "empty", RENDERER.render_map(map_page([]))
+    yield "one", RENDERER.render_map(map_page(twelve[:1]))
+    yield "twelve", RENDERER.render_map(whole)
+    yield "table", RENDERER.render_map(replace(whole, view="table"))
+    yield "300", RENDERER.render_map(map_page(many_rigs(300)))
+    yield "filtered", RENDERER.render_map(replace(busy, after="c1", next_cursor="c2"))
+    yield "nothing", RENDERER.render_map(replace(busy, nodes=[], matching=0))
+    yield "past the end", RENDERER.render_map(replace(whole, nodes=[], after="c9"))
+    for rig in twelve:
+        yield f"rig {rig.name}", RENDERER.render_node(rig_page(rig))
+    for status, code in ((404, "node_not_found"), (404, "not_found"), (500, "internal_error")):
+        error = ErrorPage(site=SITE, status=status, code=code, message="m", request_id="r")
+        yield f"{status} {code}", RENDERER.render_error(error)
+    for number, text in enumerate(HOSTILE):
+        rig = hostile_rig(text)
+        choices = Choices(gpus=[text], models=[text], quants=[text])
+        filters = Filters(q=text, gpu=text, model=text, quant=text)
+        hostile = replace(map_page([rig]), choices=choices, filters=filters, after=text)
+        yield f"hostile map {number}", RENDERER.render_map(replace(hostile, next_cursor=text))
+        yield f"hostile table {number}", RENDERER.render_map(replace(hostile, view="table"))
+        yield f"hostile rig {number}", RENDERER.render_node(rig_page(rig))
+        error = ErrorPage(site=SITE, status=400, code=text, message=text, request_id=text)
+        yield f"hostile error {number}", RENDERER.render_error(error)
+
+
+PAGES = {name: (html, read(html)) for name, html in pages()}
+each_page = pytest.mark.parametrize(("html", "document"), PAGES.values(), ids=PAGES)
+
+
+def doc(name: str) -> Document:
+    return PAGES[name][1]
+
+
+@each_page
+def test_is_well_formed(html: str, document: Document) -> None:
+    assert html.startswith("<!doctype html>\n<html lang=")
+    assert document.problems == []
+    ids = [element.get("id") for element in document.having("id")]
+    assert len(ids) == len(set(ids))
+
+
+@each_page
+def test_holds_nothing_that_the_policy_forbids(html: str, document: Document) -> None:
+    assert document.all("style") == []
+    assert document.all("base") == document.all("iframe") == document.all("img") == []
+    (script,) = document.all("script")
+    assert (script.get("type"), script.text) == ("module", "")
+    for element in document.elements:
+        assert not [name for name in element.attributes if name.startswith("on")]
+        assert "style" not in element.attributes
+    assert not re.search(r"(?:src|href|action)=[\"']?\s*(?:javascript|data|https?|//)", html)
+
+
+@each_page
+def test_every_link_leads_somewhere(html: str, document: Document) -> None:
+    ids = {element.get("id") for element in document.having("id")}
+    known = re.compile(
+        r"/(?:\?[\w=&%.+:*~-]+)?|/nodes/n1[a-z2-7]{32}(?:#offers)?|/api/openapi\.json"
+        r"|/api/v1/nodes(?:/n1[a-z2-7]{32}|\?[\w=&%.+:*~-]+)?"
+    )
+    for element in (*document.having("href"), *document.having("src")):
+        target = element.get("href") or element.get("src")
+        if target.startswith("/static/"):
+            assert target in FILES
+        elif target.startswith("#"):
+            assert target[1:] in ids
+        else:
+            assert known.fullmatch(target), target
+    for attribute in ("data-copy", "aria-labelledby", "for", "list"):
+        assert {element.get(attribute) for element in document.having(attribute)} <= ids
+
+
+@each_page
+def test_is_labelled_for_those_who_do_not_see_it(html: str, document: Document) -> None:
+    assert len(document.all("h1")) == 1
+    assert len(document.all("main")) == 1
+    assert document.elements[0].get("lang") == "en"
+    labelled = {element.get("for") for element in document.all("label")}
+    fields = [*document.all("input"), *document.all("select")]
+    shown = [field for field in fields if field.get("type") != "hidden"]
+    assert {field.get("id") for field in shown} == labelled
+    for svg in document.all("svg"):
+        assert "aria-hidden" in svg.attributes or svg.get("aria-label")
+
+
+@each_page
+def test_tells_what_it_cannot_promise(html: str, document: Document) -> None:
+    assert "the rig that answers can read what you send it" in html.lower()
+    assert not re.search(r"end-to-end|anonymous|\bsafe\b|leaderboard|fastest", html, re.IGNORECASE)
+    assert SITE.address in [element.text for element in document.all("code")]
+
+
+@each_page
+def test_no_invisible_character_gets_out(html: str, document: Document) -> None:
+    """The only ones are our own isolates, in pairs."""
+    left = html.replace("\u2068", "").replace("\u2069", "")
+    assert html.count("\u2068") == html.count("\u2069")
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufe0f]", left
+    )
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+@pytest.mark.parametrize("kind", ["map", "table", "rig"])
+def test_a_hostile_name_is_a_name(number: int, kind: str) -> None:
+    """It stands in the page as text, to the letter, inside <bdi>, and adds no element."""
+    name = clean(HOSTILE[number])
+    document = doc(f"hostile {kind} {number}")
+    assert name in [element.text for element in document.all("bdi")]
+    tags = [element.tag for element in document.elements]
+    assert tags == [element.tag for element in doc(f"hostile {kind} 3").elements]
+
+
+@pytest.mark.parametrize("view", ["map", "table", "rig"])
+def test_every_foreign_text_is_isolated(view: str) -> None:
+    rig = hostile_rig("Zqx")
+    html = {
+        "map": RENDERER.render_map(map_page([rig])),
+        "table": RENDERER.render_map(replace(map_page([rig]), view="table")),
+        "rig": RENDERER.render_node(rig_page(rig)),
+    }[view]
+    bare = re.sub(r"<bdi[ >].*?</bdi>|\u2068.*?\u2069", "", html, flags=re.DOTALL)
+    bare = re.sub(r"<pre.*?</pre>|<datalist.*?</datalist>", "", bare, flags=re.DOTALL)
+    assert "Zqx" in html
+    assert "Zqx" not in bare
+
+
+def test_the_gpu_is_the_headline_of_each_card() -> None:
+    headlines = [element.text for element in doc("twelve").all("h3")]
+    names = [rig.hardware.gpu or rig.hardware.cpu for rig in twelve_rigs()]
+    assert headlines == names
+
+
+def test_a_card_tells_all_that_a_choice_needs() -> None:
+    card = doc("twelve").of_class("rig")[7].text
+    for fact in (
+        f"2 {TIMES} NVIDIA GeForce RTX 3090",
+        "zwei-alte-freunde",
+        "48 GB",
+        "252 GB",
+        "AMD EPYC 7302P",
+        "qwen2.5:72b",
+        "72.7B",
+        "IQ4_XS",
+        "32k",
+        "1 more model",
+        "NVLink bridge",
+        "rare",
+        "58%",
+        "busy",
+        "2 of 2 slots busy, 3 waiting",
+        "seen 12 s ago",
+        twelve_rigs()[7].id[2:10],
+    ):
+        assert fact in card
+
+
+def test_a_rigs_page_tells_everything() -> None:
+    rig = twelve_rigs()[7]
+    html, document = PAGES[f"rig {rig.name}"]
+    for fact in (rig.id, rig.owner_id, rig.base_url, f"luckrig token {rig.id}", rig.note):
+        assert fact in " ".join(element.text for element in document.all("main"))
+    for fact in ("Claimed by its owner; not measured yet", str(rig.seq), "llama-server", "bge-m3"):
+        assert fact in html
+    assert f'href="/api/v1/nodes/{rig.id}"' in html
+
+
+def test_a_note_keeps_its_lines_and_gains_no_markup() -> None:
+    note = "# not a heading\n\n  - **not bold**\n\thttps://example.com"
+    rig = msgspec.structs.replace(twelve_rigs()[0], note=note)
+    document = read(RENDERER.render_node(rig_page(rig)))
+    (box,) = document.of_class("full-note")
+    assert box.text == note
+    assert not [element for element in document.all("a") if "example.com" in element.get("href")]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_status_has_a_word_and_a_shape(status: NodeStatus) -> None:
+    rig = msgspec.structs.replace(twelve_rigs()[0], status=status)
+    document = read(RENDERER.render_map(map_page([rig])))
+    (pill,) = document.of_class("pill")
+    assert pill.text.strip()
+    shapes = [element.get("href") for element in document.all("use")]
+    assert shapes.count(f"#s-{status}") == 3  # chart, legend, card
+
+
+def test_unknown_facts_are_dashes_with_a_reason() -> None:
+    rig = twelve_rigs()[3]
+    html, document = PAGES[f"rig {rig.name}"]
+    assert len([element for element in document.of_class("none") if element.text == "—"]) == 4
+    assert "the engine doesn" in html
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 418, 429, 500, 502, 503])
+def test_an_error_says_what_to_do(status: int) -> None:
+    error = ErrorPage(site=SITE, status=status, code="x", message="Because.", request_id="req-7")
+    document = read(RENDERER.render_error(error))
+    (section,) = document.of_class("failure")
+    texts = [e.text for e in document.all("p") if "section" in e.path]
+    assert texts[:2] == [str(status), "Because."]
+    assert len(texts[2]) > 15
+    assert "req-7" in section.text
+
+
+def test_a_missing_rig_has_its_own_words() -> None:
+    assert "on the map" in doc("404 node_not_found").all("h1")[0].text
+
+
+def test_an_empty_map_says_how_to_begin() -> None:
+    html, document = PAGES["empty"]
+    assert "No rig is on this map yet" in html
+    assert "luckrig node start" in [element.text for element in document.all("code")]
+    assert document.all("form") == document.of_class("chart") == []
+
+
+def test_no_results_lead_back() -> None:
+    html, document = PAGES["nothing"]
+    assert "No rig on this map is like that" in html
+    assert "/?view=table" in [element.get("href") for element in document.all("a")]
+
+
+def test_the_form_shows_what_is_filtered() -> None:
+    document = doc("filtered")
+    fields = {field.get("name"): field.get("value") for field in document.all("input")}
+    assert fields == {"q": "x", "gpu": '"', "model": "", "quant": "", "view": "table"}
+    chosen = [
+        option.get("value") for option in document.all("option") if "selected" in option.attributes
+    ]
+    assert chosen == ["20", "name"]
+    form = document.all("form")[0]
+    assert (form.get("method"), form.get("action")) == ("get", "/")
+
+
+def test_speed_and_size_are_no_orders() -> None:
+    selects = [element for element in doc("twelve").all("select") if element.get("name") == "sort"]
+    assert selects[0].text.strip().startswith("scarcest first")
+    assert not re.search(r"speed|tok/s|fast|size|VRAM", selects[0].text)
+
+
+def test_fifty_rigs_fit_in_150_kilobytes() -> None:
+    rigs = [*twelve_rigs(), *many_rigs(38)]
+    html = RENDERER.render_map(map_page(rigs))
+    size = len(html.encode()) + sum(len(file.content) for file in FILES.values())
+    assert size <= 150_000
+
+
+def test_a_missing_name_in_a_template_is_an_error() -> None:
+    with pytest.raises((UndefinedError, AttributeError)):
+        RENDERER.render_map(rig_page(twelve_rigs()[0]))  # type: ignore[arg-type]  # pyright: ignore
+
+
+def test_no_template_switches_escaping_off() -> None:
+    for path in (Path(render.__file__).parent / "templates").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe|autoescape|Markup|tojson|xmlattr", text), path.name

@@ -1,0 +1,161 @@
+"""Puts the tracker together. The one module of it that names concrete parts and starts loops."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Final, NoReturn
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from luckrig.protocol.address import TrackerAddress
+from luckrig.protocol.errors import LuckrigError, PeerError
+from luckrig.tracker.edge import Edge
+from luckrig.tracker.routes.api import Api
+from luckrig.tracker.routes.http import error_response
+from luckrig.tracker.routes.pages import Pages
+from luckrig.tracker.service.keyset import KeysetService, TrackerKeys
+from luckrig.tracker.service.monitor import HealthMonitor, Prober
+from luckrig.tracker.service.nodes import NodeService
+from luckrig.tracker.service.tokens import TokenService
+from luckrig.tracker.settings import TrackerSettings
+from luckrig.tracker.store.interface import Store, StoreError
+from luckrig.web.assets import static_files
+from luckrig.web.render import make_renderer
+
+PRUNE_EVERY_SECONDS: Final = 3600
+TOKENS_KEPT_SECONDS: Final = 3600
+"""How long expired tokens are kept: quotas count over an hour."""
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(
+    settings: TrackerSettings,
+    store: Store,
+    keys: TrackerKeys,
+    prober: Prober,
+    *,
+    clock: Callable[[], float],
+    random_bytes: Callable[[int], bytes],
+    rng: Random,
+    version: str,
+) -> ASGIApp:
+    """The tracker as an ASGI application. Its lifespan watches health; the store stays open.
+
+    clock: Unix seconds. random_bytes: secret ones, for token ids. rng: for jitter only.
+    """
+    monitor = HealthMonitor(
+        store, prober, interval_seconds=settings.health_interval_seconds, clock=clock, rng=rng
+    )
+    nodes = NodeService(
+        store,
+        public_url=settings.public_url,
+        allow_private_endpoints=settings.allow_private_endpoints,
+        clock=clock,
+        on_publish=monitor.wake,
+    )
+    tokens = TokenService(
+        store,
+        keys,
+        limited=settings.limited,
+        ttl_seconds=settings.token_ttl_seconds,
+        tokens_per_hour=settings.tokens_per_hour,
+        clock=clock,
+        random_bytes=random_bytes,
+    )
+    api = Api(
+        nodes=nodes,
+        tokens=tokens,
+        keyset=KeysetService(keys, clock=clock),
+        public_url=settings.public_url,
+        version=version,
+        clock=clock,
+    )
+    files = static_files()
+    pages = Pages(
+        nodes=nodes,
+        renderer=make_renderer(files),
+        files=files,
+        address=str(TrackerAddress(settings.public_url, keys.root_id)),
+        version=version,
+        clock=clock,
+    )
+    app = _build(api, pages, [monitor.run, lambda: _prune_tokens(store, clock)])
+    return Edge(app, hosts=_hosts(settings.public_url))
+
+
+def _build(
+    api: Api, pages: Pages, loops: Iterable[Callable[[], Coroutine[None, None, NoReturn]]]
+) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(loop()) for loop in loops]
+            yield
+            for task in tasks:
+                task.cancel()
+
+    def answer(request: Request, error: LuckrigError) -> Response:
+        if _wants_json(request.url.path):
+            return error_response(error)
+        return pages.error(error, request_id=request.state.request_id)
+
+    async def on_luckrig_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, LuckrigError)  # noqa: S101 -- starlette's handler type is wide
+        return answer(request, error)
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        wrong_method = isinstance(error, HTTPException) and error.status_code == 405
+        code = "method_not_allowed" if wrong_method else "not_found"
+        return answer(request, PeerError(code, "There is nothing at this address."))
+
+    async def on_bug(request: Request, error: Exception) -> Response:
+        request_id: str = request.state.request_id
+        _log.error("%s failed: %s", request_id, type(error).__qualname__)
+        text = f"Internal error. Its number is {request_id}."
+        return answer(request, LuckrigError("internal_error", text))
+
+    api_routes = [
+        Route(operation.path, operation.handler, methods=[operation.method])
+        for operation in api.operations
+    ]
+    return Starlette(
+        routes=[*api_routes, Route("/api/openapi.json", api.get_openapi), *pages.routes()],
+        lifespan=lifespan,
+        exception_handlers={
+            LuckrigError: on_luckrig_error,
+            HTTPException: on_http_error,
+            Exception: on_bug,
+        },
+    )
+
+
+def _wants_json(path: str) -> bool:
+    return path.startswith("/api/") or path == "/health"
+
+
+def _hosts(public_url: str) -> set[str]:
+    """Host values for this tracker: its public one, and localhost where that is loopback."""
+    url = urlsplit(public_url)
+    hosts = {url.netloc.lower()}
+    if url.hostname in ("127.0.0.1", "localhost", "::1"):
+        port = f":{url.port}" if url.port else ""
+        hosts |= {f"127.0.0.1{port}", f"localhost{port}", f"[::1]{port}"}
+    return hosts
+
+
+async def _prune_tokens(store: Store, clock: Callable[[], float]) -> NoReturn:
+    while True:
+        try:
+            await store.prune_tokens(now=int(clock()) - TOKENS_KEPT_SECONDS)
+        except StoreError as error:
+            _log.error("expired tokens not pruned: %s", error)
+        await asyncio.sleep(PRUNE_EVERY_SECONDS)

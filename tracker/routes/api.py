@@ -1,0 +1,202 @@
+"""The JSON API under /api/v1, and /health."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from luckrig.protocol.descriptor import MAX_DESCRIPTOR_BYTES, SignedDescriptor
+from luckrig.protocol.errors import PeerError
+from luckrig.protocol.ids import NODE_ID_PATTERN, is_node_id
+from luckrig.protocol.proofs import verify_proof
+from luckrig.protocol.strictjson import decode
+from luckrig.protocol.wire import (
+    KeysetReply,
+    NodeDetail,
+    NodePage,
+    PublishReply,
+    TokenReply,
+    TokenRequest,
+    TrackerHealth,
+)
+from luckrig.tracker.routes.http import cacheable_json, json_response, read_json_body
+from luckrig.tracker.routes.openapi import openapi_document
+from luckrig.tracker.routes.operations import Operation, Parameter
+from luckrig.tracker.routes.query import QUERY_PARAMETERS, parse_query
+from luckrig.tracker.service.keyset import KeysetService
+from luckrig.tracker.service.nodes import NodeService
+from luckrig.tracker.service.tokens import TokenService
+
+MAX_TOKEN_REQUEST_BYTES: Final = 4096
+
+_NODE_ID: Final = Parameter(
+    name="node_id",
+    where="path",
+    schema={"type": "string", "pattern": NODE_ID_PATTERN},
+    description="The rig's id.",
+    required=True,
+)
+_PROOF: Final = Parameter(
+    name="DPoP",
+    where="header",
+    schema={"type": "string"},
+    description="Proof over this very request, made with the user's key.",
+    required=True,
+)
+_BODY_ERRORS: Final = (
+    "invalid_json",
+    "invalid_request",
+    "body_too_large",
+    "unsupported_media_type",
+)
+
+
+class Api:
+    """The handlers of the API; `operations` is the list of all of them."""
+
+    def __init__(
+        self,
+        *,
+        nodes: NodeService,
+        tokens: TokenService,
+        keyset: KeysetService,
+        public_url: str,
+        version: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._nodes = nodes
+        self._tokens = tokens
+        self._keyset = keyset
+        self._public_url = public_url
+        self._version = version
+        self._clock = clock
+        self.operations = self._list_operations()
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document of this API."""
+        return openapi_document(self.operations, version=self._version, public_url=self._public_url)
+
+    async def list_nodes(self, request: Request) -> Response:
+        """GET /api/v1/nodes."""
+        query = parse_query(request.query_params.multi_items())
+        return cacheable_json(request, await self._nodes.page(query.selection()))
+
+    async def get_node(self, request: Request) -> Response:
+        """GET /api/v1/nodes/{node_id}."""
+        node_id = request.path_params["node_id"]
+        if not is_node_id(node_id):
+            raise PeerError("node_not_found", "A node id is n1 and 32 characters of base32.")
+        return cacheable_json(request, await self._nodes.detail(node_id))
+
+    async def publish_node(self, request: Request) -> Response:
+        """POST /api/v1/nodes."""
+        body = await read_json_body(request, max_bytes=MAX_DESCRIPTOR_BYTES)
+        return json_response(await self._nodes.publish(body))
+
+    async def issue_token(self, request: Request) -> Response:
+        """POST /api/v1/tokens."""
+        body = await read_json_body(request, max_bytes=MAX_TOKEN_REQUEST_BYTES)
+        proofs = request.headers.getlist("dpop")
+        if len(proofs) != 1:
+            raise PeerError("proof_invalid", "Send exactly one DPoP header: see docs/PROTOCOL.md.")
+        proof = verify_proof(
+            proofs[0],
+            method="POST",
+            url=f"{self._public_url}/api/v1/tokens",
+            body=body,
+            now=self._clock(),
+        )
+        return json_response(await self._tokens.issue(decode(body, TokenRequest), proof))
+
+    async def get_keyset(self, request: Request) -> Response:
+        """GET /api/v1/keyset."""
+        return cacheable_json(request, self._keyset.current())
+
+    async def get_health(self, request: Request) -> Response:
+        """GET /health."""
+        listed, available = await self._nodes.counts()
+        health = TrackerHealth(
+            status="ok",
+            version=self._version,
+            root_id=self._keyset.current().root_id,
+            nodes=listed,
+            available=available,
+        )
+        return json_response(health)
+
+    async def get_openapi(self, request: Request) -> Response:
+        """GET /api/openapi.json."""
+        return cacheable_json(request, self.document())
+
+    def _list_operations(self) -> tuple[Operation, ...]:
+        return (
+            Operation(
+                method="GET",
+                path="/api/v1/nodes",
+                name="listNodes",
+                summary="The map: rigs by scarcity, filtered and paged.",
+                handler=self.list_nodes,
+                response=NodePage,
+                parameters=QUERY_PARAMETERS,
+                errors=("invalid_request",),
+            ),
+            Operation(
+                method="POST",
+                path="/api/v1/nodes",
+                name="publishNode",
+                summary="List a rig: its descriptor, signed by its key and its owner's.",
+                handler=self.publish_node,
+                request=SignedDescriptor,
+                response=PublishReply,
+                errors=(
+                    *_BODY_ERRORS,
+                    "unsafe_text",
+                    "signature_invalid",
+                    "descriptor_conflict",
+                ),
+            ),
+            Operation(
+                method="GET",
+                path="/api/v1/nodes/{node_id}",
+                name="getNode",
+                summary="One rig and its signed descriptor.",
+                handler=self.get_node,
+                response=NodeDetail,
+                parameters=(_NODE_ID,),
+                errors=("node_not_found",),
+            ),
+            Operation(
+                method="POST",
+                path="/api/v1/tokens",
+                name="issueToken",
+                summary="A short-lived token for one rig.",
+                handler=self.issue_token,
+                request=TokenRequest,
+                response=TokenReply,
+                parameters=(_PROOF,),
+                errors=(
+                    *_BODY_ERRORS,
+                    "proof_invalid",
+                    "node_not_found",
+                    "node_offline",
+                    "rate_limited",
+                ),
+            ),
+            Operation(
+                method="GET",
+                path="/api/v1/keyset",
+                name="getKeyset",
+                summary="The keys that sign tokens, signed by the tracker's root.",
+                handler=self.get_keyset,
+                response=KeysetReply,
+            ),
+            Operation(
+                method="GET",
+                path="/health",
+                name="getHealth",
+                summary="The tracker's own health.",
+                handler=self.get_health,
+                response=TrackerHealth,
+            ),
+        )

@@ -1,0 +1,55 @@
+"""Small pieces that every handler needs: bounded bodies in, JSON and errors out."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from luckrig.protocol.errors import LuckrigError, PeerError, error_body
+
+JSON: Final = "application/json"
+
+
+async def read_json_body(request: Request, *, max_bytes: int) -> bytes:
+    """The body of a plain application/json request, at most max_bytes long.
+
+    Raises PeerError unsupported_media_type or body_too_large; reads no further than the bound.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != JSON or "content-encoding" in request.headers:
+        raise PeerError("unsupported_media_type", "Send uncompressed application/json.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise PeerError("body_too_large", f"This route takes at most {max_bytes} bytes.")
+    return bytes(body)
+
+
+def json_response(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A value of a wire type as JSON. Not to be cached unless headers say otherwise."""
+    merged = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(msgspec.json.encode(value), status, merged, JSON)
+
+
+def cacheable_json(request: Request, value: object) -> Response:
+    """JSON with an ETag; 304 when the client already has it."""
+    body = msgspec.json.encode(value)
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, JSON)
+
+
+def error_response(error: LuckrigError) -> Response:
+    """OpenAI's error shape, with Retry-After where it is known."""
+    headers: dict[str, str] = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return json_response(error_body(error), status=error.status, headers=headers)

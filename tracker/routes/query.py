@@ -1,0 +1,102 @@
+"""The map's query string, the same for the API and the page."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final, get_args
+
+import msgspec
+
+from luckrig.protocol.descriptor import Capability
+from luckrig.protocol.errors import PeerError
+from luckrig.protocol.wire import NodeStatus
+from luckrig.tracker.domain.listing import NodeQuery, Sort
+from luckrig.tracker.domain.names import Vendor
+from luckrig.tracker.routes.operations import Parameter
+
+_GB: Final = 10**9
+"""A card sold as 24 GB reports a little less than 24 GiB, and still has 24 GB."""
+
+_Name = Annotated[str, msgspec.Meta(max_length=120)]
+_Gigabytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+
+
+class MapQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the address of a list may say; an empty value is the same as none.
+
+    min_vram: GB. min_context: tokens. after: `next` of the page before.
+    """
+
+    q: _Name | None = None
+    gpu: _Name | None = None
+    vendor: Vendor | None = None
+    model: _Name | None = None
+    family: _Name | None = None
+    quant: _Name | None = None
+    min_context: _Tokens | None = None
+    min_vram: _Gigabytes | None = None
+    status: NodeStatus | None = None
+    capability: Capability | None = None
+    sort: Sort = "scarcity"
+    after: Annotated[str, msgspec.Meta(max_length=400)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+    def selection(self) -> NodeQuery:
+        """The same in the words of the domain."""
+        return NodeQuery(
+            text=self.q,
+            gpu=self.gpu,
+            vendor=self.vendor,
+            model=self.model,
+            family=self.family,
+            quant=self.quant,
+            min_context=self.min_context,
+            min_vram_bytes=None if self.min_vram is None else self.min_vram * _GB,
+            status=self.status,
+            capability=self.capability,
+            sort=self.sort,
+            after=self.after,
+            limit=self.limit,
+        )
+
+
+def parse_query(items: Sequence[tuple[str, str]]) -> MapQuery:
+    """A URL's query. Raises PeerError invalid_request naming the parameter at fault."""
+    values: dict[str, str] = {}
+    for name, value in items:
+        if name in values:
+            raise PeerError("invalid_request", "A parameter came twice.", param=name[:40])
+        if value:
+            values[name] = value
+    try:
+        return msgspec.convert(values, MapQuery, strict=False)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise PeerError("invalid_request", f"{what}.", param=where.rstrip("`") or None) from error
+
+
+def _choice(type_: object) -> dict[str, object]:
+    return {"type": "string", "enum": list(get_args(type_))}
+
+
+def _query(name: str, description: str, schema: dict[str, object]) -> Parameter:
+    return Parameter(name=name, where="query", schema=schema, description=description)
+
+
+_TEXT: Final[dict[str, object]] = {"type": "string", "maxLength": 120}
+_COUNT: Final[dict[str, object]] = {"type": "integer", "minimum": 0}
+
+QUERY_PARAMETERS: Final = (
+    _query("q", "Words in name, GPU, models or note.", _TEXT),
+    _query("gpu", "GPU in any common spelling: rtx4090, NVIDIA GeForce RTX 4090.", _TEXT),
+    _query("vendor", "Who made the GPU.", _choice(Vendor)),
+    _query("model", "Model name.", _TEXT),
+    _query("family", "Model family.", _TEXT),
+    _query("quant", "Quantisation, such as Q4_K_M.", _TEXT),
+    _query("min_context", "At least this many tokens of context.", _COUNT),
+    _query("min_vram", "At least this much GPU memory, GB.", _COUNT),
+    _query("status", "State of the rig.", _choice(NodeStatus)),
+    _query("capability", "What the model can do.", _choice(Capability)),
+    _query("sort", "Order; scarcest first unless said otherwise.", _choice(Sort)),
+    _query("after", "`next` of the page before.", {"type": "string", "maxLength": 400}),
+    _query("limit", "Rigs on a page.", {"type": "integer", "minimum": 1, "maximum": 200}),
+)

@@ -1,0 +1,72 @@
+"""What service and routes may rely on when they remember something.
+
+Every store passes the same suite, tests/tracker/store_contract.py.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from luckrig.protocol.descriptor import NodeDescriptor
+from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord
+
+
+class StoreError(Exception):
+    """The store can't do its work: disk full, file damaged, schema too new.
+
+    The text is for the operator's log and terminal; clients get an internal error.
+    """
+
+
+class Store(Protocol):
+    """Rigs, their health, and the tokens issued for them.
+
+    Durable: when a write returns, it survives the death of the process; in SQLite also a power
+    cut. Atomic: a write happens as a whole or, when it raises, not at all; a cancelled caller
+    doesn't know which of the two. In order: writes apply one after another, and a read sees every
+    write that returned before it was called. Every method may raise StoreError.
+    """
+
+    async def put_descriptor(
+        self, descriptor: NodeDescriptor, signed: bytes, *, now: int
+    ) -> NodeRecord:
+        """Publish a verified descriptor by the rule of domain.records.publish; return the record.
+
+        Raises PeerError descriptor_conflict unless it is newer than, or equal to, the listed one.
+        A descriptor that was replaced stays in the history.
+        """
+        ...
+
+    async def node(self, node_id: str) -> NodeRecord | None:
+        """The rig, or None if it was never published here."""
+        ...
+
+    async def nodes(self) -> list[NodeRecord]:
+        """All rigs in no particular order; the list is the caller's to keep."""
+        ...
+
+    async def history(self, node_id: str) -> list[bytes]:
+        """The signed descriptors that the rig was listed with, oldest first, today's last."""
+        ...
+
+    async def put_health(self, reports: Mapping[str, Health]) -> None:
+        """Set the health of many rigs at once: node_id → health. Unknown ids are skipped."""
+        ...
+
+    async def add_token(self, token: TokenRecord) -> None:
+        """Remember an issued token. Raises StoreError if its jti was used before."""
+        ...
+
+    async def tokens_of(self, user_id: str, *, since: int) -> int:
+        """How many tokens the user got at `since` or later (Unix seconds), pruned ones aside."""
+        ...
+
+    async def prune_tokens(self, *, now: int) -> int:
+        """Forget tokens that expired at `now` or earlier; return how many.
+
+        Whoever counts tokens over a window prunes with a `now` that lies the window back.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Finish what was begun and close. Nothing else may be called afterwards."""
+        ...

@@ -1,0 +1,60 @@
+"""The store's twin in memory: for tests and for trackers that may forget."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from luckrig.protocol.descriptor import NodeDescriptor
+from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.store.interface import StoreError
+
+
+class MemoryStore:
+    """A Store that lives as long as its process."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, NodeRecord] = {}
+        self._history: dict[str, list[bytes]] = {}
+        self._tokens: dict[str, TokenRecord] = {}
+
+    async def put_descriptor(
+        self, descriptor: NodeDescriptor, signed: bytes, *, now: int
+    ) -> NodeRecord:
+        listed = self._nodes.get(descriptor.node_id)
+        record = publish(listed, descriptor, signed, now=now)
+        if record is not listed:
+            self._nodes[record.node_id] = record
+            self._history.setdefault(record.node_id, []).append(signed)
+        return record
+
+    async def node(self, node_id: str) -> NodeRecord | None:
+        return self._nodes.get(node_id)
+
+    async def nodes(self) -> list[NodeRecord]:
+        return list(self._nodes.values())
+
+    async def history(self, node_id: str) -> list[bytes]:
+        return list(self._history.get(node_id, ()))
+
+    async def put_health(self, reports: Mapping[str, Health]) -> None:
+        for node_id, health in reports.items():
+            if node_id in self._nodes:
+                self._nodes[node_id] = replace(self._nodes[node_id], health=health)
+
+    async def add_token(self, token: TokenRecord) -> None:
+        if token.jti in self._tokens:
+            raise StoreError("A token with this jti is stored already.")
+        self._tokens[token.jti] = token
+
+    async def tokens_of(self, user_id: str, *, since: int) -> int:
+        return sum(
+            token.user_id == user_id and token.issued_at >= since for token in self._tokens.values()
+        )
+
+    async def prune_tokens(self, *, now: int) -> int:
+        kept = {jti: token for jti, token in self._tokens.items() if token.expires_at > now}
+        pruned = len(self._tokens) - len(kept)
+        self._tokens = kept
+        return pruned
+
+    async def aclose(self) -> None:
+        pass

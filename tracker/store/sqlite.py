@@ -1,0 +1,258 @@
+"""The store in one SQLite file.
+
+One connection, which aiosqlite runs in a thread of its own. A write is a transaction under one
+lock, and a task of its own: cancelling the caller can't stop it between two of its statements, it
+goes on to its end and only the caller doesn't learn of it.
+
+All rigs are also held decoded in memory: decoding 10,000 of them for each list would take most of a
+second. A rig changes there after its transaction is on the disk. Hence one process owns the file.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiosqlite
+import msgspec
+
+from luckrig.protocol.descriptor import NodeDescriptor, SignedDescriptor
+from luckrig.protocol.encoding import b64url_decode
+from luckrig.protocol.wire import QueueView
+from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.store.interface import StoreError
+from luckrig.tracker.store.migrations import load_migrations, migrate
+
+BUSY_TIMEOUT_SECONDS: Final = 5
+"""How long to wait for another program's lock, such as a backup's."""
+
+_T = TypeVar("_T")
+
+_SELECT_NODES: Final = """
+    SELECT node_id, signed, listed_at, status, queue_active, queue_waiting, queue_max_active,
+           checked_at, last_seen_at, misses
+    FROM nodes JOIN descriptors USING (node_id, seq)
+"""
+_INSERT_DESCRIPTOR: Final = """
+    INSERT INTO descriptors (node_id, seq, signed, published_at) VALUES (?, ?, ?, ?)
+"""
+_LIST_NODE: Final = """
+    INSERT INTO nodes (node_id, seq, listed_at, status, misses) VALUES (?, ?, ?, 'unknown', 0)
+    ON CONFLICT (node_id) DO UPDATE SET seq = excluded.seq
+"""
+_UPDATE_HEALTH: Final = """
+    UPDATE nodes SET status = ?, queue_active = ?, queue_waiting = ?, queue_max_active = ?,
+                     checked_at = ?, last_seen_at = ?, misses = ?
+    WHERE node_id = ?
+"""
+_INSERT_TOKEN: Final = """
+    INSERT INTO tokens (jti, user_id, node_id, sub, issued_at, expires_at)
+    VALUES (:jti, :user_id, :node_id, :sub, :issued_at, :expires_at)
+"""
+
+
+async def open_store(path: Path) -> "SqliteStore":
+    """Open the database, after making or upgrading it where needed (see migrations.py).
+
+    A new file is readable by its owner only. Raises StoreError with a text for the operator.
+    """
+    with _explained(path):
+        await asyncio.to_thread(_prepare, path)
+        connection = await aiosqlite.connect(
+            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
+        )
+        try:
+            await connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
+            await connection.execute("PRAGMA foreign_keys = ON")
+            records = [
+                _record(tuple(row)) for row in await connection.execute_fetchall(_SELECT_NODES)
+            ]
+        except BaseException:
+            await connection.close()
+            raise
+    return SqliteStore(path, connection, {record.node_id: record for record in records})
+
+
+class SqliteStore:
+    """A Store in a file. Made by open_store."""
+
+    def __init__(
+        self, path: Path, connection: aiosqlite.Connection, nodes: dict[str, NodeRecord]
+    ) -> None:
+        self._path = path
+        self._connection = connection
+        self._nodes = nodes
+        self._lock = asyncio.Lock()
+        self._writes: set[asyncio.Task[Any]] = set()
+
+    async def put_descriptor(
+        self, descriptor: NodeDescriptor, signed: bytes, *, now: int
+    ) -> NodeRecord:
+        async def write() -> NodeRecord:
+            node_id, seq = descriptor.node_id, descriptor.seq
+            listed = self._nodes.get(node_id)
+            record = publish(listed, descriptor, signed, now=now)
+            if record is listed:
+                return record
+            async with self._transaction() as connection:
+                await connection.execute(_INSERT_DESCRIPTOR, (node_id, seq, signed, now))
+                await connection.execute(_LIST_NODE, (node_id, seq, record.listed_at))
+                await connection.execute(_UPDATE_HEALTH, _health_row(record))
+            self._nodes[node_id] = record
+            return record
+
+        return await self._write(write)
+
+    async def node(self, node_id: str) -> NodeRecord | None:
+        return self._nodes.get(node_id)
+
+    async def nodes(self) -> list[NodeRecord]:
+        return list(self._nodes.values())
+
+    async def history(self, node_id: str) -> list[bytes]:
+        rows = await self._read(
+            "SELECT signed FROM descriptors WHERE node_id = ? ORDER BY seq", (node_id,)
+        )
+        return [signed for (signed,) in rows]
+
+    async def put_health(self, reports: Mapping[str, Health]) -> None:
+        reports = dict(reports)  # the caller may change its own while this waits
+
+        async def write() -> None:
+            changed = {
+                node_id: replace(self._nodes[node_id], health=health)
+                for node_id, health in reports.items()
+                if node_id in self._nodes
+            }
+            async with self._transaction() as connection:
+                await connection.executemany(_UPDATE_HEALTH, map(_health_row, changed.values()))
+            self._nodes.update(changed)
+
+        await self._write(write)
+
+    async def add_token(self, token: TokenRecord) -> None:
+        async def write() -> None:
+            async with self._transaction() as connection:
+                await connection.execute(_INSERT_TOKEN, asdict(token))
+
+        await self._write(write)
+
+    async def tokens_of(self, user_id: str, *, since: int) -> int:
+        ((count,),) = await self._read(
+            "SELECT count(*) FROM tokens WHERE user_id = ? AND issued_at >= ?", (user_id, since)
+        )
+        return int(count)
+
+    async def prune_tokens(self, *, now: int) -> int:
+        async def write() -> int:
+            async with self._transaction() as connection:
+                cursor = await connection.execute(
+                    "DELETE FROM tokens WHERE expires_at <= ?", (now,)
+                )
+                return cursor.rowcount
+
+        return await self._write(write)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*self._writes, return_exceptions=True)
+        with _explained(self._path):
+            await self._connection.close()
+
+    async def _read(self, sql: str, values: tuple[object, ...]) -> list[Any]:
+        async with self._lock:  # not inside somebody's transaction: it may be rolled back
+            with _explained(self._path):
+                return list(await self._connection.execute_fetchall(sql, values))
+
+    async def _write(self, write: Callable[[], Awaitable[_T]]) -> _T:
+        """Run a write to its end, whatever becomes of the caller."""
+
+        async def run() -> _T:
+            async with self._lock:
+                with _explained(self._path):
+                    return await write()
+
+        task = asyncio.create_task(run())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[aiosqlite.Connection, None]:
+        """What happens inside is on the disk afterwards, or never happened."""
+        await self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            await self._connection.execute("COMMIT")
+        except BaseException:
+            await self._connection.rollback()
+            raise
+
+
+@contextmanager
+def _explained(path: Path) -> Generator[None, None, None]:
+    """Foreign errors become StoreError here, and nowhere else."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"The database {path} failed: {error}") from error
+
+
+def _prepare(path: Path) -> None:
+    """Make or upgrade the file. Blocks."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's other files copy the mode
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")  # stays with the file
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection, path, load_migrations())
+    finally:
+        connection.close()
+
+
+def _record(row: tuple[Any, ...]) -> NodeRecord:
+    """A row of _SELECT_NODES."""
+    node_id, signed, listed_at, status, *queue, checked_at, last_seen_at, misses = row
+    try:
+        descriptor = _decode(signed)
+    except ValueError as error:  # msgspec's errors are ValueErrors too
+        raise StoreError(f"The stored descriptor of {node_id} can't be read: {error}") from error
+    health = Health(
+        status=status,
+        queue=_queue(*queue),
+        checked_at=checked_at,
+        last_seen_at=last_seen_at,
+        misses=misses,
+    )
+    return NodeRecord(descriptor=descriptor, signed=signed, listed_at=listed_at, health=health)
+
+
+def _queue(active: int | None, waiting: int, max_active: int) -> QueueView | None:
+    if active is None:
+        return None
+    return QueueView(active=active, waiting=waiting, max_active=max_active)
+
+
+def _decode(signed: bytes) -> NodeDescriptor:
+    """The descriptor inside bytes that were verified before they were stored."""
+    payload = msgspec.json.decode(signed, type=SignedDescriptor).payload
+    return msgspec.json.decode(b64url_decode(payload), type=NodeDescriptor)
+
+
+def _health_row(record: NodeRecord) -> tuple[str | int | None, ...]:
+    """The values of _UPDATE_HEALTH."""
+    health, queue = record.health, record.health.queue
+    return (
+        health.status,
+        None if queue is None else queue.active,
+        None if queue is None else queue.waiting,
+        None if queue is None else queue.max_active,
+        health.checked_at,
+        health.last_seen_at,
+        health.misses,
+        record.node_id,
+    )

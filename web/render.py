@@ -1,0 +1,86 @@
+"""The renderer: pages in, HTML out. Jinja2 with autoescape always on and undefined names fatal."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from luckrig.web import foreign, formats, pages
+from luckrig.web.assets import StaticFile
+from luckrig.web.chart import draw_chart
+from luckrig.web.pages import ErrorPage, MapPage, RigPage
+from luckrig.web.snippets import make_snippets
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+CARD_OFFERS: Final = 3
+"""Offers on a card; a rig's own page lists all of them."""
+TABLE_OFFERS: Final = 6
+
+
+class Renderer:
+    """Turns page values into HTML documents. Safe to share; holds templates, no data."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def render_map(self, page: MapPage) -> str:
+        """The map: /."""
+        chart = draw_chart(page.plotted or page.nodes)
+        return self._environment.get_template("map.html").render(page=page, chart=chart)
+
+    def render_node(self, page: RigPage) -> str:
+        """One rig: /nodes/{id}."""
+        snippets = make_snippets(page.node)
+        return self._environment.get_template("node.html").render(page=page, snippets=snippets)
+
+    def render_error(self, page: ErrorPage) -> str:
+        """Any error, for people."""
+        return self._environment.get_template("error.html").render(page=page)
+
+
+def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
+    """files: what static_files() returned, so that pages name exactly what the tracker serves."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=foreign.finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    filters: dict[str, Any] = environment.filters  # Jinja infers the types of its own ones only
+    filters.update(_FILTERS)
+    names: dict[str, Any] = environment.globals
+    names.update(
+        static={file.name: url for url, file in files.items()},
+        status_words=formats.STATUS_WORDS,
+        sort_words=pages.SORT_WORDS,
+        capabilities=pages.CAPABILITIES,
+        card_offers=CARD_OFFERS,
+        table_offers=TABLE_OFFERS,
+    )
+    return Renderer(environment)
+
+
+_FILTERS: Final[Mapping[str, Callable[..., object]]] = {
+    "age": formats.format_age,
+    "bytes": formats.format_bytes,
+    "counted": formats.count,
+    "descriptor_path": pages.descriptor_path,
+    "excerpt": foreign.excerpt,
+    "group_id": formats.group_id,
+    "hardware": formats.split_hardware_name,
+    "iso_time": formats.format_iso_time,
+    "isolate": foreign.isolate,
+    "node_path": pages.node_path,
+    "number": formats.format_number,
+    "parameters": formats.format_parameters,
+    "queue": formats.describe_queue,
+    "scarcity": formats.describe_scarcity,
+    "short_id": formats.short_id,
+    "time": formats.format_time,
+    "tokens": formats.format_tokens,
+}

@@ -1,0 +1,168 @@
+// What scripts add to pages that work without them: copy buttons, ages that grow, statuses that
+// stay true. Reads the tracker's own API, sends nothing, keeps nothing.
+
+const POLL_MS = 10_000;
+const SLOWEST_POLL_MS = 120_000;
+const TIMEOUT_MS = 8_000;
+
+// The server's clock counts, not the visitor's.
+const skew = Number(document.body.dataset.now) - Date.now() / 1000;
+const now = () => Math.floor(Date.now() / 1000 + skew);
+
+/** The same steps as format_age in web/formats.py. */
+function age(at) {
+  const seconds = now() - at;
+  if (seconds < 5) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 2 * 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds < 30 * 86400) return `${Math.floor(seconds / 86400)} days ago`;
+  return new Date(at * 1000).toISOString().slice(0, 10);
+}
+
+/** The same words as describe_queue in web/formats.py. */
+function queueText({ status, queue }) {
+  if (!queue || (status !== "available" && status !== "busy")) return "";
+  const slots = `${queue.max_active.toLocaleString("en")} slot${queue.max_active === 1 ? "" : "s"}`;
+  if (!queue.active && !queue.waiting) return `idle, ${slots} free`;
+  const text = `${queue.active} of ${slots} busy`;
+  return queue.waiting ? `${text}, ${queue.waiting} waiting` : text;
+}
+
+function refreshAges() {
+  for (const time of document.querySelectorAll("time[data-at]")) {
+    const text = age(Number(time.dataset.at));
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+function showStatus(box, status) {
+  const shape = document.getElementById(`s-${status}`);
+  if (!shape || box.dataset.status === status) return;
+  box.dataset.status = status;
+  box.querySelector("use")?.setAttribute("href", `#s-${status}`);
+  const word = box.querySelector("[data-part=status] > span");
+  if (word) word.textContent = shape.dataset.word;
+}
+
+function showSeen(part, at) {
+  if (!part || at === null) return;
+  let time = part.querySelector("time");
+  if (!time) {
+    time = document.createElement("time");
+    part.replaceChildren("seen ", time);
+  }
+  time.dataset.at = String(at);
+  time.dateTime = new Date(at * 1000).toISOString();
+  time.textContent = age(at);
+}
+
+function show(node) {
+  for (const box of document.querySelectorAll("[data-node]")) {
+    if (box.dataset.node !== node.id) continue;
+    showStatus(box, node.status);
+    const queue = box.querySelector("[data-part=queue]");
+    if (queue) queue.textContent = queueText(node);
+    showSeen(box.querySelector("[data-part=seen]"), node.last_seen_at);
+  }
+  const mark = document.querySelector(`.marks a[href="/nodes/${CSS.escape(node.id)}"] use`);
+  if (mark && document.getElementById(`s-${node.status}`)) mark.setAttribute("href", `#s-${node.status}`);
+}
+
+async function fetchNodes(path) {
+  const reply = await fetch(path, {
+    cache: "no-cache",
+    credentials: "omit",
+    headers: { accept: "application/json" },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (reply.status === 404) return [];
+  if (!reply.ok) throw new Error(`status ${reply.status}`);
+  const body = await reply.json();
+  return body.nodes ?? [body.node];
+}
+
+function tell(text) {
+  for (const part of document.querySelectorAll("[data-fresh]")) {
+    part.hidden = false;
+    part.textContent = text;
+  }
+}
+
+/** A rig that left a filtered list must not go on saying what it said. */
+function forgetMissing(nodes) {
+  const ids = new Set(nodes.map((node) => node.id));
+  for (const box of document.querySelectorAll("[data-node]")) {
+    if (ids.has(box.dataset.node)) continue;
+    showStatus(box, "unknown");
+    const word = box.querySelector("[data-part=status] > span");
+    if (word) word.textContent = "no longer on this list";
+  }
+}
+
+function keepFresh(path) {
+  let wait = POLL_MS;
+  let timer = 0;
+  let running = false;
+  let asked = Date.now();
+
+  async function poll() {
+    if (running || document.hidden) return;
+    running = true;
+    asked = Date.now();
+    try {
+      const nodes = await fetchNodes(path);
+      nodes.forEach(show);
+      forgetMissing(nodes);
+      wait = POLL_MS;
+      tell("Statuses refresh every 10 seconds.");
+    } catch {
+      wait = Math.min(wait * 2, SLOWEST_POLL_MS);
+      tell("The tracker doesn’t answer; statuses may be old.");
+    }
+    running = false;
+    schedule();
+  }
+
+  function schedule() {
+    clearTimeout(timer);
+    if (document.hidden) return;
+    // Jitter, so that tabs opened together don't stay together. A tab that comes back asks at
+    // once if its wait is over, and no sooner however often it comes and goes.
+    const due = asked + wait * (0.9 + Math.random() / 5) - Date.now();
+    timer = setTimeout(poll, Math.max(0, due));
+  }
+
+  document.addEventListener("visibilitychange", schedule);
+  schedule();
+}
+
+function enableCopying() {
+  if (!navigator.clipboard) return;
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    const label = button.firstChild;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const text = document.getElementById(button.dataset.copy).textContent;
+      const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
+      label.textContent = copied ? "copied" : "select it";
+      setTimeout(() => (label.textContent = "copy"), 2000);
+    });
+  }
+}
+
+/** Addresses worth sharing: empty fields stay out of the query string. */
+function tidyQueries() {
+  const form = document.querySelector("form.filters");
+  form?.addEventListener("submit", () => {
+    const empty = [...form.elements].filter((field) => field.name && !field.value);
+    for (const field of empty) field.disabled = true;
+    setTimeout(() => empty.forEach((field) => (field.disabled = false)));
+  });
+}
+
+enableCopying();
+tidyQueries();
+setInterval(() => document.hidden || refreshAges(), 5_000);
+const path = document.getElementById("main")?.dataset.refresh;
+if (path) keepFresh(path);
