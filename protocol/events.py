@@ -11,7 +11,7 @@ import msgspec
 
 from luckrig.protocol.errors import UpstreamError
 
-MAX_EVENT_BYTES: Final = 1024 * 1024  # one streamed chunk is some 200 bytes; an image is no event
+MAX_EVENT_BYTES: Final = 1024 * 1024  # a streamed chunk has some 200 bytes
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 

@@ -32,7 +32,7 @@ class Renderer:
 
     def render_node(self, page: RigPage) -> str:
         """One rig: /nodes/{id}."""
-        snippets = make_snippets(page.node)
+        snippets = make_snippets(page.node, tracker=page.site.address)
         return self._environment.get_template("node.html").render(page=page, snippets=snippets)
 
     def render_error(self, page: ErrorPage) -> str:

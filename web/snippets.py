@@ -26,15 +26,20 @@ class Snippets:
     python: str
 
 
-def make_snippets(node: NodeView) -> Snippets:
-    """For the rig's first offer that can chat; else complete; else embed."""
+def make_snippets(node: NodeView, *, tracker: str) -> Snippets:
+    """tracker: its address. For the rig's first offer that can chat; else complete; else embed."""
     offer, kind = _choose(node.offers)
     return Snippets(
         model=offer.model,
-        token=f'export {TOKEN_VARIABLE}="$(luckrig token {shlex.quote(node.id)})"',
+        token=_token(node.id, tracker),
         curl=_curl(node.base_url, offer.model, kind),
         python=_python(node.base_url, offer.model, kind),
     )
+
+
+def _token(node_id: str, tracker: str) -> str:
+    command = f"luckrig token {shlex.quote(node_id)} --tracker {shlex.quote(tracker)}"
+    return f'export {TOKEN_VARIABLE}="$({command})"'
 
 
 def _choose(offers: list[Offer]) -> tuple[Offer, Capability]:

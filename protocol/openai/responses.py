@@ -1,55 +1,13 @@
-"""What engines stream, and what clients get in one piece.
+"""What clients get in one piece: OpenAI's shape, plus one object of our own, `luckrig`.
 
-Decoding is lenient, for engines differ: fields we don't use are ignored, any field may be missing,
-and null is read wherever an engine was seen to send it. Encoding follows OpenAI's shape, plus one
-object of our own, `luckrig`.
+Streamed replies are the engine's own documents; nodeproxy/engines/chunks.py reads them.
 """
 
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from luckrig.protocol.errors import UpstreamError
 from luckrig.protocol.openai.requests import ToolCall
-
-# Decoded: one streamed chunk of any engine
-
-
-class FunctionDelta(Struct, frozen=True):
-    """A piece of a called function's name or arguments."""
-
-    name: str | None = None
-    arguments: str | None = None
-
-
-class ToolCallDelta(Struct, frozen=True):
-    """A piece of a tool call; pieces of one call share the index."""
-
-    index: int = 0
-    id: str | None = None
-    function: FunctionDelta | None = None
-
-
-class Delta(Struct, frozen=True):
-    """What a chat chunk adds. Thoughts come as reasoning_content, or reasoning (Ollama)."""
-
-    role: str | None = None
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-    tool_calls: list[ToolCallDelta] | None = None
-
-
-class Choice(Struct, frozen=True):
-    """delta: of /v1/chat/completions. text: of /v1/completions."""
-
-    index: int = 0
-    delta: Delta | None = None
-    text: str | None = None
-    logprobs: dict[str, Any] | None = None
-    finish_reason: str | None = None
 
 
 class PromptTokensDetails(Struct, frozen=True):
@@ -59,44 +17,12 @@ class PromptTokensDetails(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
-    """Token counts, as the engine reports them and as the client gets them."""
+    """Token counts of one request."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
     prompt_tokens_details: PromptTokensDetails | None = None
-
-
-class Timings(Struct, frozen=True):
-    """llama-server's own figures: _n tokens, _ms milliseconds. The prompt is cache_n + prompt_n."""
-
-    cache_n: int = 0
-    prompt_n: int = 0
-    prompt_ms: float = 0
-    prompt_per_second: float | None = None
-    predicted_n: int = 0
-    predicted_ms: float = 0
-    predicted_per_second: float | None = None
-
-
-class ChatChunk(Struct, frozen=True):
-    """One event of an engine's stream, of either route. error: it broke off after the start."""
-
-    choices: list[Choice] | None = None
-    usage: Usage | None = None
-    timings: Timings | None = None
-    error: Any = None
-
-
-def parse_chunk(data: bytes) -> ChatChunk:
-    """Read one event's data, which is not `[DONE]`. Raises UpstreamError "engine_error"."""
-    try:
-        return msgspec.json.decode(data, type=ChatChunk)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UpstreamError("engine_error", "The engine sent a chunk of no known shape.") from error
-
-
-# Encoded: whole answers
 
 
 class AnswerMessage(Struct, frozen=True, kw_only=True, tag_field="role", tag="assistant"):

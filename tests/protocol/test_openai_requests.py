@@ -331,6 +331,7 @@ BAD_CHATS: list[tuple[bytes, str, str | None]] = [
     (message(role="user", content={"type": "text"}), FIELD, "messages[0].content"),
     (message(role="user", content="a", name=""), FIELD, "messages[0].name"),
     (message(role="user", content="a", tool_calls=[]), FIELD, "messages[0].tool_calls"),
+    (message(role="user", **{"a - at `$.b": 1}, content="a"), FIELD, "messages[0].a - at ?$.b"),
     (message(role="user", content="a", images=["aGk="]), FIELD, "messages[0].images"),
     (message(role="tool", content="a"), FIELD, "messages[0].tool_call_id"),
     (message(role="assistant", audio={"id": "a"}), FIELD, "messages[0].audio"),

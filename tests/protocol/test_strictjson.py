@@ -179,6 +179,8 @@ def test_the_number_of_values_ends_at_the_limit() -> None:
 
     strictjson.decode(array(10_000), object)
     strictjson.decode(b"[" + b"[ ],{\n}," * 4998 + b'{"key": 1}, 2]', object)
+    pairs = b",".join(b'"%d": "a"' % number for number in range(9_999))
+    strictjson.decode(b"{" + pairs + b"}", object)
     assert "more than 10000 values" in refusal(array(10_001)).message
     keys = b",".join(b'"%d": [ ]' % number for number in range(10_000))
     assert "more than 10000 values" in refusal(b"{" + keys + b"}").message

@@ -26,9 +26,12 @@ HOSTILE = (
     "!!",
 )
 
+TRACKER = "https://luckrig.example#r1" + "a" * 32
+
 
 def snippets_for(*offers: Offer) -> Snippets:
-    return make_snippets(make_rig("r", gpu=None, vram_gb=None, offers=list(offers)))
+    rig = make_rig("r", gpu=None, vram_gb=None, offers=list(offers))
+    return make_snippets(rig, tracker=TRACKER)
 
 
 def words_of(command: str) -> list[str]:
@@ -66,7 +69,9 @@ def test_a_model_name_never_becomes_code(model: str) -> None:
 
 def test_a_base_url_is_quoted_too() -> None:
     rig = make_rig("r", gpu=None, vram_gb=None, offers=[plain("m", ["chat"])])
-    snippets = make_snippets(msgspec.structs.replace(rig, base_url="http://a/v1'\"; x"))
+    snippets = make_snippets(
+        msgspec.structs.replace(rig, base_url="http://a/v1'\"; x"), tracker=TRACKER
+    )
     assert words_of(snippets.curl)[2] == "http://a/v1'\"; x/chat/completions"
     ast.parse(snippets.python)
 
@@ -95,4 +100,5 @@ def test_the_request_fits_the_model(capability: Capability, path: str, field: st
 
 def test_the_key_is_for_this_rig() -> None:
     rig = make_rig("r", gpu=None, vram_gb=None, offers=[plain("m", ["chat"])])
-    assert make_snippets(rig).token == f'export LUCKRIG_TOKEN="$(luckrig token {rig.id})"'
+    command = f"luckrig token {rig.id} --tracker '{TRACKER}'"
+    assert make_snippets(rig, tracker=TRACKER).token == f'export LUCKRIG_TOKEN="$({command})"'
