@@ -1,0 +1,54 @@
+"""Knows how the engine is, by asking it every few seconds."""
+
+import asyncio
+from dataclasses import replace
+from typing import NoReturn
+
+from luckrig.nodeproxy.engines.base import Dialect, EngineState
+from luckrig.nodeproxy.engines.detect import probe
+from luckrig.nodeproxy.queue import RequestQueue
+from luckrig.nodeproxy.upstream.pool import Upstream
+from luckrig.protocol.wire import NodeHealth, NodeStatus, QueueView
+
+
+class EngineWatch:
+    """state: what the engine said last; its offers are those of the last time it had any."""
+
+    def __init__(
+        self, upstream: Upstream, dialect: Dialect, state: EngineState, *, interval_seconds: float
+    ) -> None:
+        self._upstream = upstream
+        self._dialect = dialect
+        self._interval_seconds = interval_seconds
+        self.state = state
+
+    async def run(self) -> NoReturn:
+        """Ask until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            await self.look()
+
+    def is_offered(self, model: str) -> bool:
+        """Whether the engine serves a model of that name."""
+        return any(offer.model == model for offer in self.state.offers)
+
+    def quantization(self, model: str) -> str | None:
+        """How that model is quantised, where the engine says it."""
+        return next((o.quantization for o in self.state.offers if o.model == model), None)
+
+    async def look(self) -> None:
+        """Ask once. An engine that is down still has the models it had: it will be back."""
+        state = await probe(self._upstream, self._dialect)
+        self.state = state if state.offers else replace(state, offers=self.state.offers)
+
+    def health(self, node_id: str, queue: RequestQueue) -> NodeHealth:
+        """What the node says of itself at GET /health."""
+        view = QueueView(active=queue.active, waiting=queue.waiting, max_active=queue.max_active)
+        return NodeHealth(node_id=node_id, status=self._status(queue), queue=view)
+
+    def _status(self, queue: RequestQueue) -> NodeStatus:
+        if self.state.status == "loading":
+            return "starting"
+        if self.state.status != "ready":
+            return "unavailable"
+        return "busy" if queue.active >= queue.max_active else "available"

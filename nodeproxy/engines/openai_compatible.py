@@ -1,0 +1,163 @@
+"""Engines that speak OpenAI's API and tell nothing else: vLLM, LM Studio, and many more.
+
+Quirks that are known and handled here:
+
+* vLLM lists `max_model_len` with each model; others call it `context_length` or `n_ctx`.
+* LM Studio answers unknown routes with 200 and an error, and lists models that aren't loaded yet.
+  Its older versions, and llama-cpp-python, leave the usage out of a stream.
+* Many chat templates know no `developer` role: it goes out as `system`.
+* `max_completion_tokens` is unknown to many, `max_tokens` to none.
+"""
+
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from luckrig.nodeproxy.engines.base import Call, EngineState, Question, Survey
+from luckrig.nodeproxy.engines.chunks import SseDecoder
+from luckrig.nodeproxy.engines.faults import explain
+from luckrig.nodeproxy.engines.models import (
+    KnownModel,
+    ModelBook,
+    bounded_context,
+    public_name,
+    read_answer,
+    status_of,
+)
+from luckrig.protocol.descriptor import EngineKind, Offer
+from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.openai.requests import (
+    AnyMessage,
+    AssistantMessage,
+    ChatRequest,
+    CompletionRequest,
+    DeveloperMessage,
+    SystemMessage,
+)
+
+_SAMPLING: Final = (
+    "temperature",
+    "top_p",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+)
+CHAT_FIELDS: Final = (
+    *_SAMPLING,
+    "logprobs",
+    "top_logprobs",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "reasoning_effort",
+)
+"""Passed on as they are. A test compares: every other field is written here, or not forwarded."""
+
+COMPLETION_FIELDS: Final = (*_SAMPLING, "suffix", "logprobs")
+
+
+class _Card(msgspec.Struct):
+    id: str
+    max_model_len: int | None = None
+    context_length: int | None = None
+    n_ctx: int | None = None
+
+
+class _Cards(msgspec.Struct):
+    data: list[_Card]
+
+
+class OpenAiCompatible:
+    """The dialect of /v1/models, /v1/chat/completions and /v1/completions."""
+
+    kind: ClassVar[EngineKind] = "openai-compatible"
+
+    def __init__(self) -> None:
+        self._models = ModelBook()
+
+    def survey(self) -> Survey:
+        """See base.Dialect."""
+        answer = yield Question("/v1/models")
+        cards = read_answer(answer, _Cards)
+        if cards is None:
+            return EngineState(kind=self.kind, status=status_of(answer))
+        offers = self._models.learn(_known(card) for card in cards.data)
+        return EngineState(kind=self.kind, status="ready", offers=offers)
+
+    def chat(self, request: ChatRequest, *, max_output_tokens: int) -> Call:
+        """See base.Dialect."""
+        model = self._models.find(request.model)
+        body = _fields(request, CHAT_FIELDS)
+        body["messages"] = [_plain(message) for message in request.messages]
+        self.adapt_chat(request, model, body)
+        return _call("/v1/chat/completions", request, model, body, max_output_tokens)
+
+    def completion(self, request: CompletionRequest, *, max_output_tokens: int) -> Call:
+        """See base.Dialect."""
+        model = self._models.find(request.model)
+        body = _fields(request, COMPLETION_FIELDS)
+        body["prompt"] = request.prompt
+        self.adapt_completion(request, body)
+        return _call("/v1/completions", request, model, body, max_output_tokens)
+
+    def fault(self, status: int, body: bytes) -> LuckrigError:
+        """See base.Dialect."""
+        return explain(status, body)
+
+    # For engines of which more is known
+
+    def adapt_chat(self, request: ChatRequest, model: KnownModel, body: dict[str, Any]) -> None:
+        """Refuse what this engine would ignore; say in its words what it says differently."""
+
+    def adapt_completion(self, request: CompletionRequest, body: dict[str, Any]) -> None:
+        """The same for completions."""
+
+
+def output_limit(request: ChatRequest | CompletionRequest, allowed: int) -> int:
+    """How many tokens the reply may have: what the client wants, at most what is allowed."""
+    wanted = request.max_tokens
+    if isinstance(request, ChatRequest) and request.max_completion_tokens is not None:
+        wanted = request.max_completion_tokens
+    return allowed if wanted is None else min(wanted, allowed)
+
+
+def _known(card: _Card) -> KnownModel:
+    context = card.max_model_len or card.context_length or card.n_ctx
+    offer = Offer(
+        model=public_name(card.id),
+        context_length=bounded_context(context),
+        capabilities=["chat", "completion"],
+    )
+    return KnownModel(offer=offer, engine_name=card.id)
+
+
+def _fields(request: ChatRequest | CompletionRequest, names: tuple[str, ...]) -> dict[str, Any]:
+    given = ((name, getattr(request, name)) for name in names)
+    return {name: value for name, value in given if value is not None}
+
+
+def _plain(message: AnyMessage) -> AnyMessage:
+    """A message without what only OpenAI's own models know."""
+    if isinstance(message, DeveloperMessage):
+        return SystemMessage(name=message.name, content=message.content)
+    if isinstance(message, AssistantMessage) and message.annotations is not None:
+        return msgspec.structs.replace(message, annotations=None)
+    return message
+
+
+def _call(
+    path: str,
+    request: ChatRequest | CompletionRequest,
+    model: KnownModel,
+    body: dict[str, Any],
+    max_output_tokens: int,
+) -> Call:
+    """Always streamed: llama-server runs a reply that isn't streamed to its end, client or not."""
+    body["model"] = model.engine_name
+    body["max_tokens"] = output_limit(request, max_output_tokens)
+    body["stream"] = True
+    body["stream_options"] = {"include_usage": True}
+    return Call(path, msgspec.json.encode(body), SseDecoder(model=request.model))

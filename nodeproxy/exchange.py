@@ -1,0 +1,89 @@
+"""One request and its answer, on their way through the pipeline.
+
+The pipeline knows nothing of ASGI: it reads and writes through this object, so that the server
+in front can be another one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
+from luckrig.protocol.tokens import Claims
+
+JSON = b"application/json"
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+
+class ClientGone(Exception):
+    """The client closed its connection, or stopped reading. Nobody is left to answer."""
+
+
+class Connection(Protocol):
+    """What a server offers the pipeline for one request."""
+
+    async def read_body(self, *, max_bytes: int) -> bytes:
+        """The whole body. Raises PeerError body_too_large, ClientGone, or a timeout's PeerError."""
+        ...
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the head."""
+        ...
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        """Send some of the body. Raises ClientGone when the client doesn't take it."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """State that the steps fill in, in the order of the pipeline."""
+
+    connection: Connection
+    headers: Mapping[bytes, bytes]
+    """Request headers, lower-case names. Repeated ones were joined or refused by the server."""
+    request_id: str
+    endpoint: str
+    """`chat`, `completion`, `models` or `health`: which route this is."""
+    rig_headers: list[tuple[bytes, bytes]]
+    """Headers that name the rig, for every answer."""
+    claims: Claims | None = None
+    call: ChatRequest | CompletionRequest | None = None
+    queue_seconds: float = 0.0
+    started: bool = False
+    """Whether the head was sent: after that, no status can change."""
+    _owed: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+
+    def on_close(self, release: Callable[[], None]) -> None:
+        """Call release when the exchange is over, however it ends; the last one first."""
+        self._owed.append(release)
+
+    def close(self) -> None:
+        """Release all that is held: the queue's turn, the engine's connection."""
+        while self._owed:
+            self._owed.pop()()
+
+    async def send_json(
+        self, body: bytes, *, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None
+    ) -> None:
+        """Answer with one JSON document."""
+        length = (b"content-length", str(len(body)).encode("ascii"))
+        await self.start(JSON, status=status, headers=[length, *(headers or [])])
+        await self.connection.write(body, more=False)
+
+    async def start(
+        self,
+        content_type: bytes,
+        *,
+        status: int = 200,
+        headers: list[tuple[bytes, bytes]] | None = None,
+    ) -> None:
+        """Send the head, with the rig's headers."""
+        self.started = True
+        own = [
+            (b"content-type", content_type),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"luckrig-request", self.request_id.encode("ascii")),
+        ]
+        await self.connection.start(status, [*own, *self.rig_headers, *(headers or [])])

@@ -1,0 +1,109 @@
+"""Puts a node proxy together. The one module of it that names concrete parts and starts loops."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+
+from luckrig.nodeproxy.app import NodeProxy
+from luckrig.nodeproxy.describe import rig_headers
+from luckrig.nodeproxy.engine_watch import EngineWatch
+from luckrig.nodeproxy.engines.detect import Found
+from luckrig.nodeproxy.filters.rules import RulePack
+from luckrig.nodeproxy.keyset import KeysetFollower, KeysetSource
+from luckrig.nodeproxy.pipeline import Pipeline, Stages
+from luckrig.nodeproxy.queue import RequestQueue
+from luckrig.nodeproxy.settings import NodeSettings
+from luckrig.nodeproxy.steps.admit import HoldToLimits, WaitForTurn
+from luckrig.nodeproxy.steps.authenticate import Authenticate
+from luckrig.nodeproxy.steps.generate import Generate
+from luckrig.nodeproxy.steps.inform import AnswerHealth, ListModels
+from luckrig.nodeproxy.steps.obey_rules import ObeyRules
+from luckrig.nodeproxy.steps.read import ReadRequest
+from luckrig.nodeproxy.tokens import TokenUsage, TokenVerifier
+from luckrig.nodeproxy.upstream import Upstream
+from luckrig.protocol.descriptor import Hardware
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A node proxy's application and its loops. queue: who is at the engine, who waits."""
+
+    app: NodeProxy
+    queue: RequestQueue
+    watch: EngineWatch
+    follower: KeysetFollower
+    upstream: Upstream
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None, None]:
+        """Keep keys and engine state fresh while the block runs; keys are there when it begins.
+
+        Raises LuckrigError when the tracker's keyset can't be had or isn't the pinned tracker's.
+        """
+        await self.follower.refresh()
+        try:
+            async with asyncio.TaskGroup() as group:
+                loops = [
+                    group.create_task(self.follower.run()),
+                    group.create_task(self.watch.run()),
+                ]
+                yield
+                for loop in loops:
+                    loop.cancel()
+        finally:
+            await self.upstream.aclose()
+
+
+def create_node(
+    settings: NodeSettings,
+    found: Found,
+    hardware: Hardware,
+    tracker: KeysetSource,
+    *,
+    engine_key: str | None,
+    node_id: str,
+    root_id: str,
+    clock: Callable[[], float],
+    monotonic: Callable[[], float],
+) -> Node:
+    """A node proxy in front of the engine that was found, for the tracker with that root.
+
+    clock: Unix seconds. monotonic: seconds from any origin, for durations.
+    """
+    upstream = Upstream(
+        found.url,
+        api_key=engine_key,
+        head_timeout_seconds=settings.engine_head_timeout_seconds,
+        idle_timeout_seconds=settings.engine_idle_timeout_seconds,
+    )
+    verifier = TokenVerifier(issuer=root_id, node_id=node_id, clock=clock)
+    queue = RequestQueue(max_active=settings.max_active, max_waiting=settings.max_queue)
+    watch = EngineWatch(
+        upstream, found.dialect, found.state, interval_seconds=settings.health_interval_seconds
+    )
+    stages = Stages(
+        authenticate=Authenticate(verifier),
+        read=ReadRequest(watch.is_offered, settings.max_body_bytes),
+        hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
+        obey_rules=ObeyRules([load_pack("baseline")]),
+        wait_for_turn=WaitForTurn(queue, monotonic),
+        generate=Generate(upstream, found.dialect, watch.quantization, monotonic),
+        list_models=ListModels(watch),
+        answer_health=AnswerHealth(watch, queue, node_id),
+    )
+    pipeline = Pipeline(stages, rig_headers=rig_headers(node_id, hardware, found.state))
+    return Node(
+        app=NodeProxy(pipeline, settings),
+        queue=queue,
+        watch=watch,
+        follower=KeysetFollower(tracker, verifier, root_id=root_id, clock=clock),
+        upstream=upstream,
+    )
+
+
+def load_pack(name: str) -> RulePack:
+    """A rule pack that ships with luckrig. Raises ValueError when it is broken."""
+    pack = files("luckrig.nodeproxy.filters").joinpath("packs", f"{name}.toml")
+    return RulePack.from_toml(pack.read_bytes())

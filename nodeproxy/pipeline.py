@@ -1,0 +1,72 @@
+"""The pipeline: which requests exist, and the steps each goes through, in order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from luckrig.nodeproxy.steps.step import Step
+from luckrig.protocol.errors import PeerError
+
+
+@dataclass(frozen=True)
+class Route:
+    """One allowed request. endpoint: the name its steps know it by."""
+
+    endpoint: str
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """All steps, built once with what they need."""
+
+    authenticate: Step
+    read: Step
+    hold_to_limits: Step
+    obey_rules: Step
+    wait_for_turn: Step
+    generate: Step
+    list_models: Step
+    answer_health: Step
+
+    @property
+    def generation(self) -> Sequence[Step]:
+        """What every request for text goes through. The cheap refusals come first; nothing that
+        a rule refuses takes a place in the queue; nothing reaches the engine without a turn."""
+        return (
+            self.authenticate,
+            self.read,
+            self.hold_to_limits,
+            self.obey_rules,
+            self.wait_for_turn,
+            self.generate,
+        )
+
+
+class Pipeline:
+    """The allowlist of exactly (path, method), and the rig's headers for every answer."""
+
+    def __init__(self, stages: Stages, *, rig_headers: list[tuple[bytes, bytes]]) -> None:
+        self.rig_headers = rig_headers
+        generation = stages.generation
+        self._routes: Mapping[bytes, Mapping[str, Route]] = {
+            b"/v1/chat/completions": {"POST": Route("chat", generation)},
+            b"/v1/completions": {"POST": Route("completion", generation)},
+            b"/v1/models": {"GET": Route("models", (stages.authenticate, stages.list_models))},
+            b"/health": {"GET": Route("health", (stages.answer_health,))},
+        }
+
+    def route(self, method: str, raw_path: bytes) -> Route:
+        """The route of a request; the path counts byte for byte, before any decoding.
+
+        Raises PeerError not_found or method_not_allowed: nothing else reaches a step.
+        """
+        methods = self._routes.get(raw_path)
+        if methods is None:
+            raise PeerError(
+                "not_found",
+                "No such route. This rig has /v1/models, /v1/chat/completions, /v1/completions.",
+            )
+        route = methods.get(method)
+        if route is None:
+            raise PeerError("method_not_allowed", f"This route takes {' or '.join(methods)}.")
+        return route

@@ -1,0 +1,30 @@
+"""The node proxy's settings. The only place in the node proxy that knows environment variables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """What an owner can set.
+
+    hosts: values of the Host header it answers to, lower case, with port.
+    max_active: requests at the engine at once. max_queue: requests waiting for their turn.
+    engine_head_timeout_seconds: how long the engine may think before its first byte; a long
+    prompt on a CPU takes minutes. engine_idle_timeout_seconds: the longest pause between tokens.
+    """
+
+    hosts: frozenset[str]
+    max_active: int = 1
+    max_queue: int = 32
+    max_body_bytes: int = 1 << 20
+    body_timeout_seconds: float = 30.0
+    write_timeout_seconds: float = 15.0
+    engine_head_timeout_seconds: float = 300.0
+    engine_idle_timeout_seconds: float = 120.0
+    health_interval_seconds: float = 5.0
+
+
+def engine_api_key(environ: Mapping[str, str]) -> str | None:
+    """The key that the owner's engine asks for, if it asks for one: LUCKRIG_ENGINE_KEY."""
+    return environ.get("LUCKRIG_ENGINE_KEY") or None

@@ -1,0 +1,118 @@
+"""The last step: ask the engine, and pass on what it says as it says it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from luckrig.nodeproxy.engines.base import Call, Decoder, Dialect
+from luckrig.nodeproxy.engines.chunks import Chunk
+from luckrig.nodeproxy.exchange import EVENT_STREAM, Exchange
+from luckrig.nodeproxy.replies import StreamedReply, WholeReply
+from luckrig.nodeproxy.timing import Meter
+from luckrig.nodeproxy.upstream import Upstream, UpstreamResponse
+from luckrig.protocol.errors import UpstreamError
+from luckrig.protocol.openai.requests import ChatRequest
+
+MAX_FAULT_BYTES: Final = 65_536
+MAX_WHOLE_REPLY_BYTES: Final = 16 << 20
+"""A reply that isn't streamed is kept in memory until it is complete."""
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Answers the exchange. quantization_of: the model's, as the engine says, or None.
+
+    The engine always streams: llama-server goes on generating a reply that isn't streamed after
+    its client has gone, so that reply is put together here.
+
+    Raises UpstreamError or PeerError while nothing was sent yet; after that the same errors end
+    the stream with an error event.
+    """
+
+    upstream: Upstream
+    dialect: Dialect
+    quantization_of: Callable[[str], str | None]
+    monotonic: Callable[[], float]
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Generate and answer."""
+        assert exchange.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
+        call = self._engine_call(exchange)
+        meter = Meter(queue_seconds=exchange.queue_seconds, monotonic=self.monotonic)
+        response = await self.upstream.request("POST", call.path, call.body)
+        exchange.on_close(response.close)
+        if response.status != 200:
+            raise self.dialect.fault(response.status, await _read_fault(response))
+        chunks = _Chunks(response, call.decoder, meter)
+        if exchange.call.stream:
+            await self._stream(exchange, chunks, meter)
+        else:
+            await self._answer_whole(exchange, chunks, meter)
+
+    def _engine_call(self, exchange: Exchange) -> Call:
+        assert exchange.call is not None, "reading comes first"  # noqa: S101
+        assert exchange.claims is not None, "authenticate comes first"  # noqa: S101
+        allowed = exchange.claims.lim.output_tokens
+        if isinstance(exchange.call, ChatRequest):
+            return self.dialect.chat(exchange.call, max_output_tokens=allowed)
+        return self.dialect.completion(exchange.call, max_output_tokens=allowed)
+
+    async def _stream(self, exchange: Exchange, chunks: "_Chunks", meter: Meter) -> None:
+        assert exchange.call is not None, "reading comes first"  # noqa: S101
+        options = exchange.call.stream_options
+        wants_usage = options is not None and bool(options.include_usage)
+        reply = StreamedReply(include_usage=wants_usage)
+        arrived = await chunks.arrive()  # what goes wrong up to here still has a status
+        await exchange.start(EVENT_STREAM, headers=self._headers(exchange))
+        while arrived:
+            if data := reply.pass_on(arrived):
+                await exchange.connection.write(data, more=True)
+            arrived = await chunks.arrive()
+        await exchange.connection.write(reply.ending(meter.timing(streamed=True)), more=False)
+
+    async def _answer_whole(self, exchange: Exchange, chunks: "_Chunks", meter: Meter) -> None:
+        reply = WholeReply(chat=exchange.endpoint == "chat")
+        size = 0
+        while arrived := await chunks.arrive():
+            size += sum(len(chunk.raw) for chunk in arrived)
+            if size > MAX_WHOLE_REPLY_BYTES:
+                raise UpstreamError("engine_error", "The reply is too long; ask for a stream.")
+            reply.add(arrived)
+        body = reply.document(meter.usage, meter.timing(streamed=False))
+        await exchange.send_json(body, headers=self._headers(exchange))
+
+    def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        assert exchange.call is not None, "reading comes first"  # noqa: S101
+        quantization = self.quantization_of(exchange.call.model) or "unknown"
+        queue_ms = f"{exchange.queue_seconds * 1000:.0f}"
+        return [
+            (b"luckrig-quant", quantization.encode("ascii", "replace")),
+            (b"luckrig-queue-ms", queue_ms.encode("ascii")),
+        ]
+
+
+class _Chunks:
+    """The reply's chunks, batch by batch, as the engine's bytes arrive."""
+
+    def __init__(self, response: UpstreamResponse, decoder: Decoder, meter: Meter) -> None:
+        self._response = response
+        self._decoder = decoder
+        self._meter = meter
+
+    async def arrive(self) -> list[Chunk]:
+        """The next chunks; none when the reply is complete. Raises UpstreamError if it breaks."""
+        while data := await self._response.read():
+            if chunks := self._decoder.feed(data):
+                self._meter.see(chunks)
+                return chunks
+        self._decoder.end()
+        return []
+
+
+async def _read_fault(response: UpstreamResponse) -> bytes:
+    body = bytearray()
+    while data := await response.read():
+        body += data
+        if len(body) > MAX_FAULT_BYTES:
+            break
+    return bytes(body)

@@ -1,0 +1,46 @@
+"""What is asked: strict JSON of known fields, for a model that this rig offers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from luckrig.nodeproxy.exchange import JSON, Exchange
+from luckrig.protocol.errors import PeerError
+from luckrig.protocol.openai.requests import (
+    ChatRequest,
+    CompletionRequest,
+    parse_chat,
+    parse_completion,
+)
+
+_PARSERS: Final[dict[str, Callable[[bytes], ChatRequest | CompletionRequest]]] = {
+    "chat": parse_chat,
+    "completion": parse_completion,
+}
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """Fills in the call. models: whether a model is offered.
+
+    Raises PeerError unsupported_media_type, body_too_large, invalid_json, invalid_request,
+    unsupported_parameter or model_not_found.
+    """
+
+    is_offered: Callable[[str], bool]
+    max_body_bytes: int
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Read and parse the body; nothing of the original bytes goes any further."""
+        media_type = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media_type != JSON or b"content-encoding" in exchange.headers:
+            raise PeerError("unsupported_media_type", "Send uncompressed application/json.")
+        body = await exchange.connection.read_body(max_bytes=self.max_body_bytes)
+        call = _PARSERS[exchange.endpoint](body)
+        if not self.is_offered(call.model):
+            raise PeerError(
+                "model_not_found",
+                "This rig doesn't offer that model; GET /v1/models lists what it does.",
+                param="model",
+            )
+        exchange.call = call

@@ -1,0 +1,116 @@
+"""A stand-in for an engine that only speaks OpenAI's API: /v1/models, chat, completions.
+
+python -m tests.fake_engines.openai_compatible [--port 8000] [--tps 20] [--fault NAME]
+"""
+
+from typing import Any
+
+import msgspec
+
+from tests.fake_engines.engine import Exchange, FakeEngine, Refusal, run_by_hand
+
+MODEL = "stand-in"
+
+
+def refusal(status: int, message: str, kind: str = "invalid_request_error") -> Refusal:
+    """An error in OpenAI's form."""
+    return Refusal(
+        status, {"error": {"message": message, "type": kind, "param": None, "code": None}}
+    )
+
+
+class FakeOpenAi(FakeEngine):
+    """A plain OpenAI-compatible server, of the kind that tells nothing about its model."""
+
+    cards: list[dict[str, Any]] = [{"id": MODEL, "object": "model", "owned_by": "me"}]  # noqa: RUF012
+    sends_done = True
+    sends_usage = True
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Route one request."""
+        self._refuse()
+        request = exchange.request
+        if (request.method, request.path) == ("GET", "/v1/models"):
+            await exchange.send_json({"object": "list", "data": self.cards})
+        elif (request.method, request.path) == ("POST", "/v1/chat/completions"):
+            await self._stream(exchange, chat=True)
+        elif (request.method, request.path) == ("POST", "/v1/completions"):
+            await self._stream(exchange, chat=False)
+        else:
+            raise refusal(404, "Not Found", "not_found_error")
+
+    def _refuse(self) -> None:
+        if self.fault == "busy":
+            raise refusal(503, "server overloaded", "server_error")
+        if self.fault == "loading":
+            raise refusal(503, "Loading model", "unavailable_error")
+        if self.fault == "locked":
+            raise refusal(401, "Invalid API key", "authentication_error")
+        if self.fault == "too-long":
+            raise refusal(
+                400,
+                "This model's maximum context length is 4096 tokens. However, you requested "
+                "5000 tokens (4000 in the messages, 1000 in the completion).",
+            )
+
+    async def _stream(self, exchange: Exchange, *, chat: bool) -> None:
+        asked = exchange.request.json
+        assert asked["stream"] is True
+        await exchange.start("text/event-stream")
+        if chat:
+            await self._send(exchange, chat, {"role": "assistant", "content": ""})
+        count = 0
+        async for text in self.tokens(exchange, asked.get("max_tokens")):
+            if self.strikes("garbage", count):
+                await exchange.piece(b"data: {]\n\n")
+            if self.strikes("half", count):
+                await exchange.half(b"data: " + self._chunk(chat, {"content": text}) + b"\n\n")
+                return
+            if self.strikes("error", count):
+                await exchange.piece(b'data: {"error":{"message":"CUDA error","code":500}}\n\n')
+            count += 1
+            await self._send(exchange, chat, {"content": text})
+        reason = "stop" if count == len(self.reply) else "length"
+        await self._send(exchange, chat, {}, finish_reason=reason)
+        if self.sends_usage and asked.get("stream_options") == {"include_usage": True}:
+            usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
+            await exchange.piece(b"data: " + self._chunk(chat, None, usage=usage) + b"\n\n")
+        if self.sends_done:
+            await exchange.piece(b"data: [DONE]\n\n")
+        await exchange.piece(b"")
+
+    async def _send(
+        self,
+        exchange: Exchange,
+        chat: bool,
+        delta: dict[str, str],
+        finish_reason: str | None = None,
+    ) -> None:
+        chunk = self._chunk(chat, delta, finish_reason=finish_reason)
+        await exchange.piece(b"data: " + chunk + b"\n\n")
+
+    def _chunk(
+        self,
+        chat: bool,
+        delta: dict[str, str] | None,
+        *,
+        finish_reason: str | None = None,
+        usage: dict[str, int] | None = None,
+    ) -> bytes:
+        choice: dict[str, object] = {"index": 0, "finish_reason": finish_reason}
+        if chat:
+            choice["delta"] = delta
+        elif delta is not None:
+            choice["text"] = delta.get("content", "")
+        document: dict[str, object] = {
+            "id": "chatcmpl-1" if chat else "cmpl-1",
+            "object": "chat.completion.chunk" if chat else "text_completion",
+            "created": 1_700_000_000,
+            "model": self.cards[0]["id"],
+            "choices": [choice] if delta is not None else [],
+        }
+        return msgspec.json.encode(document | ({"usage": usage} if usage else {}))
+
+
+if __name__ == "__main__":
+    run_by_hand(FakeOpenAi, default_port=8000)

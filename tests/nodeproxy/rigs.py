@@ -1,0 +1,127 @@
+"""A whole node proxy on a real socket, in front of any engine, with tokens to ask it."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import httpx2
+import msgspec
+from openai import AsyncOpenAI
+
+from luckrig.cli.serve import authority_of, bind, origin_of, serving
+from luckrig.nodeproxy.engines.detect import detect
+from luckrig.nodeproxy.node import Node, create_node
+from luckrig.nodeproxy.settings import NodeSettings
+from luckrig.protocol.descriptor import Hardware
+from luckrig.protocol.ids import derive_id
+from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.keyset import Keyset, sign_keyset
+from luckrig.protocol.tokens import Claims, Limits, issue
+from luckrig.protocol.wire import KeysetReply
+
+ROOT = PrivateKey(b"root" * 8)
+SIGNING = PrivateKey(b"sign" * 8)
+NODE_ID = derive_id("n1", PrivateKey(b"node" * 8).public)
+ROOT_ID = derive_id("r1", ROOT.public)
+HARDWARE = Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None)
+GENEROUS = Limits(requests=1000, output_tokens=1000, concurrency=64, priority=0)
+
+
+class SignedKeyset:
+    """A tracker that knows one answer."""
+
+    async def keyset(self) -> KeysetReply:
+        """Implements nodeproxy.keyset.KeysetSource."""
+        now = int(time.time())
+        keyset = Keyset(iss=ROOT_ID, seq=now, iat=now, exp=now + 3600, keys=[SIGNING.public.jwk])
+        return KeysetReply(root_id=ROOT_ID, keyset=sign_keyset(keyset, root=ROOT))
+
+
+_numbers = count()
+
+
+def make_token(*, sub: str = "pseudonym-of-a-user", **changes: Any) -> str:
+    """A token for the rig. changes: claims, or fields of `lim`."""
+    now = int(time.time())
+    limits = {name: changes.pop(name) for name in list(changes) if name in Limits.__struct_fields__}
+    claims = Claims(
+        iss=ROOT_ID,
+        aud=NODE_ID,
+        sub=sub,
+        iat=now,
+        exp=now + 300,
+        jti=f"token-{next(_numbers):016}",
+        tier="limited",
+        lim=msgspec.structs.replace(GENEROUS, **limits),
+    )
+    return issue(msgspec.structs.replace(claims, **changes), key=SIGNING)
+
+
+@dataclass
+class Rig:
+    """A running node proxy."""
+
+    origin: str
+    node: Node
+    http: httpx2.AsyncClient
+    token: str = field(default_factory=make_token)
+
+    def openai(self, token: str | None = None, *, max_retries: int = 0) -> AsyncOpenAI:
+        """The stock client."""
+        return AsyncOpenAI(
+            base_url=f"{self.origin}/v1",
+            api_key=token or self.token,
+            max_retries=max_retries,
+            http_client=self.http,
+        )
+
+    async def post(
+        self, path: str, body: bytes | dict[str, Any], *, token: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        """One request with a token and a JSON body."""
+        sent = {
+            "authorization": f"Bearer {token or self.token}",
+            "content-type": "application/json",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return await self.http.post(path, content=content, headers=sent)
+
+    async def chat(self, text: str = "Hello", **fields: Any) -> httpx2.Response:
+        """One chat request. fields: of the body; `token` aside."""
+        token = fields.pop("token", None)
+        body = {"model": self.models[0], "messages": [{"role": "user", "content": text}]}
+        return await self.post("/v1/chat/completions", body | fields, token=token)
+
+    @property
+    def models(self) -> list[str]:
+        """What it offers."""
+        return [offer.model for offer in self.node.watch.state.offers]
+
+
+@asynccontextmanager
+async def running_rig(engine_url: str, **settings: Any) -> AsyncGenerator[Rig, None]:
+    """A node proxy in front of the engine. settings: fields of NodeSettings."""
+    found = await detect(engine_url)
+    assert found is not None
+    sock = bind("127.0.0.1", 0)
+    node = create_node(
+        NodeSettings(hosts=frozenset({authority_of(sock)}), **settings),
+        found,
+        HARDWARE,
+        SignedKeyset(),
+        engine_key=None,
+        node_id=NODE_ID,
+        root_id=ROOT_ID,
+        clock=time.time,
+        monotonic=time.monotonic,
+    )
+    async with (
+        serving(node.app, sock),
+        node.running(),
+        httpx2.AsyncClient(base_url=origin_of(sock), trust_env=False) as http,
+    ):
+        yield Rig(origin_of(sock), node, http)
