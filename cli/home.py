@@ -1,0 +1,227 @@
+"""The user's own files under $LUCKRIG_HOME (default ~/.luckrig), above all the key files.
+
+    keys/{name}.key       one Ed25519 private key, PKCS8 PEM, not encrypted, mode 0600
+    keys/{name}.secret    32 random bytes in hex, mode 0600
+
+| name                       | whose key                 | id                        |
+|----------------------------|---------------------------|---------------------------|
+| node, node-…               | a rig's                   | n1…                       |
+| root, root-…, tracker-root | a tracker's root          | r1…                       |
+| tracker-…                  | a tracker's signing key   | none; its thumbprint, kid |
+| any other, first `user`    | a user's                  | u1…                       |
+
+A key that is lost can't be had back and a key that leaks can't be called back, so nothing here
+ever overwrites one, follows a symbolic link to one, or uses one that other people can read.
+"""
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.ids import Kind, derive_id
+from luckrig.protocol.keys import KEY_BYTES, PrivateKey
+
+MAX_KEY_FILE_BYTES: Final = 4096
+"""An Ed25519 key in PEM has 119 bytes; some tools write comments around it."""
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_SUFFIX: Final = ".key"
+_SECRET_BYTES: Final = 32
+_NOT_OURS_ALONE: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder with a user's files. It is made, mode 0700, when the first file is written."""
+
+    path: Path
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Home":
+        """LUCKRIG_HOME, or .luckrig in the user's home folder."""
+        chosen = environ.get("LUCKRIG_HOME")
+        return cls(Path(chosen).expanduser() if chosen else Path.home() / ".luckrig")
+
+    @property
+    def keys_folder(self) -> Path:
+        """Where the key files are."""
+        return self.path / "keys"
+
+    def key_path(self, name: str) -> Path:
+        """Where the key of that name is or would be. Raises LuckrigError on a bad name."""
+        if _NAME.fullmatch(name) is None:
+            raise _refused("A key's name has 1 to 64 characters a-z, 0-9 and -.")
+        return self.keys_folder / f"{name}{_SUFFIX}"
+
+    def names(self) -> list[str]:
+        """The names of all keys, sorted."""
+        if not self.keys_folder.is_dir():
+            return []
+        files = [path for path in self.keys_folder.iterdir() if path.suffix == _SUFFIX]
+        return sorted(path.stem for path in files if _NAME.fullmatch(path.stem))
+
+    def load(self, name: str) -> PrivateKey:
+        """A key that exists. Raises LuckrigError when it is missing, exposed or not a key."""
+        path = self.key_path(name)
+        try:
+            return read_key(path)
+        except FileNotFoundError as error:
+            raise _refused(
+                f"There is no key {name!r}. Make one: luckrig keys create --name {name}"
+            ) from error
+
+    def load_or_create(self, name: str) -> PrivateKey:
+        """The key of that name, made now if there is none."""
+        try:
+            return read_key(self.key_path(name))
+        except FileNotFoundError:
+            pass
+        try:
+            return self.create(name, PrivateKey(secrets.token_bytes(KEY_BYTES)))
+        except FileExistsError:  # another luckrig was quicker
+            return self.load(name)
+
+    def load_or_create_secret(self, name: str) -> bytes:
+        """32 secret bytes of that name, made now if there are none."""
+        path = self.key_path(name).with_suffix(".secret")
+        try:
+            return _secret_from(path)
+        except FileNotFoundError:
+            self._make_folders()
+        try:
+            write_new_file(path, secrets.token_hex(_SECRET_BYTES).encode("ascii") + b"\n")
+        except FileExistsError:  # another luckrig was quicker
+            pass
+        return _secret_from(path)
+
+    def create(self, name: str, key: PrivateKey) -> PrivateKey:
+        """Store a key under a free name. Raises FileExistsError when the name is taken."""
+        path = self.key_path(name)
+        self._make_folders()
+        write_new_file(path, key_to_pem(key))
+        return key
+
+    def _make_folders(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.keys_folder.mkdir(mode=0o700, exist_ok=True)
+        found = self.keys_folder.stat()
+        if found.st_uid != os.geteuid():
+            raise _refused(f"{self.keys_folder} belongs to another user. Set LUCKRIG_HOME.")
+        if stat.S_IMODE(found.st_mode) & _NOT_OURS_ALONE:
+            # keys/ is ours alone to tighten; LUCKRIG_HOME may be a folder with other uses.
+            self.keys_folder.chmod(0o700)
+
+
+def kind_of(name: str) -> Kind | None:
+    """Whose key a key file's name says it is; the table is in the module's docstring."""
+    first, _, rest = name.partition("-")
+    if first == "tracker":
+        return "r1" if rest == "root" else None
+    return "n1" if first == "node" else "r1" if first == "root" else "u1"
+
+
+def id_of(name: str, key: PrivateKey) -> str:
+    """The id that goes with a stored key; a signing key's thumbprint, since it has no id."""
+    kind = kind_of(name)
+    return key.public.thumbprint if kind is None else derive_id(kind, key.public)
+
+
+def key_to_pem(key: PrivateKey) -> bytes:
+    """PKCS8 PEM, as `openssl genpkey -algorithm ed25519` writes it."""
+    return Ed25519PrivateKey.from_private_bytes(key.seed).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def key_from_pem(pem: bytes, *, source: str) -> PrivateKey:
+    """The key in a PEM. source: names it in errors. Raises LuckrigError on anything else."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except TypeError as error:
+        raise _refused(
+            f"{source} is locked with a passphrase. Unlock it first: openssl pkey -in … -out …"
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _refused(f"{source} holds no private key in PEM.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _refused(f"{source} holds a key of another kind; luckrig uses Ed25519.")
+    return PrivateKey(key.private_bytes_raw())
+
+
+def read_key(path: Path) -> PrivateKey:
+    """A key file that only its owner can reach, and that is no link.
+
+    Raises FileNotFoundError, or LuckrigError with what is wrong and how to mend it.
+    """
+    return key_from_pem(_read_private(path), source=str(path))
+
+
+def _secret_from(path: Path) -> bytes:
+    text = _read_private(path).strip()
+    try:
+        secret = bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        secret = b""
+    if len(secret) != _SECRET_BYTES:
+        raise _refused(f"{path} doesn't hold {_SECRET_BYTES} bytes in hex. Restore it from a copy.")
+    return secret
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        # O_NONBLOCK: opening a pipe that was put there must not hang.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _refused(f"{path} is a symbolic link. Put the file itself there.") from error
+        raise
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise _refused(f"{path} is not a file.")
+        if found.st_uid != os.geteuid():
+            raise _refused(f"{path} belongs to another user.")
+        if stat.S_IMODE(found.st_mode) & _NOT_OURS_ALONE:
+            raise _refused(f"Other users can reach {path}. Close it: chmod 600 {path}")
+        return os.read(descriptor, MAX_KEY_FILE_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def write_new_file(path: Path, content: bytes) -> None:
+    """Write a secret file, mode 0600, completely or not at all.
+
+    Raises FileExistsError when anything is at that path already, a dangling link included.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(draft, flags, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike a rename, a link never replaces what is there
+    finally:
+        draft.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _refused(message: str) -> LuckrigError:
+    return LuckrigError("invalid_request", message)

@@ -1,0 +1,134 @@
+"""`luckrig node`: puts one's own rig on the map."""
+
+import os
+from dataclasses import dataclass
+
+import click
+
+from luckrig.cli.engines import chosen_engine
+from luckrig.cli.home import Home
+from luckrig.cli.options import (
+    ListenAddress,
+    ask_tracker,
+    engine_option,
+    json_option,
+    listen_option,
+    tracker_option,
+)
+from luckrig.cli.output import note, print_json, say
+from luckrig.cli.rig import RigPlan, RunningRig, running_rig
+from luckrig.cli.serve import run, stop_on_signals
+from luckrig.nodeproxy.settings import engine_api_key
+from luckrig.protocol.address import TrackerAddress, is_origin
+from luckrig.protocol.errors import LuckrigError
+
+
+@click.group("node")
+def node() -> None:
+    """Put your own rig on the map."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """The command line of `node start`."""
+
+    engine: str
+    name: str
+    note: str
+    listen: ListenAddress
+    endpoint: str | None
+    max_active: int | None
+    max_queue: int
+
+
+@node.command("start")
+@engine_option
+@click.option("--name", default="A rig", show_default=True, help="What the map calls it.")
+@click.option("--note", "note_text", default="", help="Tuning notes, for everybody to read.")
+@listen_option("127.0.0.1:8788")
+@click.option("--endpoint", metavar="URL", help="Where clients reach it, if not where it listens.")
+@click.option(
+    "--max-active",
+    type=click.IntRange(1, 1024),
+    help="Requests at the engine at once.  [default: what the engine can run in parallel]",
+)
+@click.option(
+    "--max-queue",
+    type=click.IntRange(0, 1024),
+    default=32,
+    show_default=True,
+    help="Requests waiting for their turn.",
+)
+@tracker_option
+@json_option
+def start(
+    engine: str,
+    name: str,
+    note_text: str,
+    listen: ListenAddress,
+    endpoint: str | None,
+    max_active: int | None,
+    max_queue: int,
+    tracker: TrackerAddress,
+    as_json: bool,
+) -> None:
+    """Guard the engine on this machine with a node proxy, and list it at a tracker.
+
+    Name, note, hardware, models and address become public. An engine that asks for a key gets the
+    one in LUCKRIG_ENGINE_KEY.
+    """
+    asked = _Asked(
+        engine=engine,
+        name=name,
+        note=note_text,
+        listen=listen,
+        endpoint=endpoint.rstrip("/") if endpoint else None,
+        max_active=max_active,
+        max_queue=max_queue,
+    )
+    if asked.endpoint is not None and not is_origin(asked.endpoint):
+        raise LuckrigError("invalid_request", "--endpoint looks like https://host[:port].")
+    run(_serve(asked, tracker, as_json=as_json))
+
+
+async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> None:
+    home = Home.from_env(os.environ)
+    async with (
+        stop_on_signals() as stop,
+        chosen_engine(asked.engine, home) as engine_url,
+        ask_tracker(address) as tracker,
+    ):
+        plan = RigPlan(
+            engine_url=engine_url,
+            engine_key=engine_api_key(os.environ),
+            name=asked.name,
+            note=asked.note,
+            listen=(asked.listen.host, asked.listen.port),
+            endpoint=asked.endpoint,
+            max_active=asked.max_active,
+            max_queue=asked.max_queue,
+            node_key=home.load_or_create("node"),
+            owner_key=home.load_or_create("user"),
+        )
+        async with running_rig(plan, tracker) as rig:
+            _announce(rig, as_json=as_json)
+            await stop.wait()
+    if not as_json:
+        note("The rig has stopped; the map will show it as unavailable.")
+
+
+def _announce(rig: RunningRig, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "node_id": rig.node_id,
+                "base_url": f"{rig.origin}/v1",
+                "page": rig.page,
+                "models": rig.models,
+            }
+        )
+        return
+    say(f"On the map   {rig.page}")
+    say(f"Serving      {rig.origin}/v1")
+    say(f"Models       {', '.join(rig.models)}")
+    note("Ctrl-C takes it off.")

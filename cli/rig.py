@@ -1,0 +1,114 @@
+"""Runs one rig: its node proxy in front of an engine, listed at a tracker."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from luckrig.cli.serve import authority_of, bind, origin_of, serving
+from luckrig.client.tracker import TrackerClient
+from luckrig.nodeproxy.describe import Listing, describe_node
+from luckrig.nodeproxy.engines.detect import detect
+from luckrig.nodeproxy.hardware import detect_hardware
+from luckrig.nodeproxy.node import Node, create_node
+from luckrig.nodeproxy.settings import NodeSettings
+from luckrig.protocol.descriptor import Policy
+from luckrig.protocol.errors import LuckrigError, UpstreamError
+from luckrig.protocol.ids import derive_id
+from luckrig.protocol.keys import PrivateKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class RigPlan:
+    """Everything that decides how a rig runs.
+
+    engine_url: its engine. listen: (host, port) of the node proxy, port 0 for a free one.
+    endpoint: where clients reach it, if that isn't where it listens. max_active: None for as many
+    as the engine can run at once.
+    """
+
+    engine_url: str
+    engine_key: str | None
+    name: str
+    note: str
+    listen: tuple[str, int]
+    endpoint: str | None
+    max_active: int | None
+    max_queue: int
+    node_key: PrivateKey
+    owner_key: PrivateKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningRig:
+    """A rig that serves and is listed. models: what it offers."""
+
+    node_id: str
+    origin: str
+    page: str
+    models: list[str]
+    node: Node
+
+
+@asynccontextmanager
+async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[RunningRig, None]:
+    """Start, publish, and keep the rig running while the block runs.
+
+    Raises LuckrigError when no engine answers, the port is taken, or the tracker refuses.
+    """
+    root_id = tracker.address.root_id
+    if root_id is None:
+        raise LuckrigError(
+            "invalid_request",
+            "A rig needs its tracker's full address, https://host#r1…; the tracker's pages show it "
+            "at the bottom.",
+        )
+    found = await detect(plan.engine_url, api_key=plan.engine_key)
+    if found is None or not found.state.offers:
+        raise UpstreamError(
+            "engine_unavailable",
+            f"No engine with a model answers at {plan.engine_url}. Start it, or pass --engine URL.",
+        )
+    hardware = await asyncio.to_thread(detect_hardware)
+    sock = bind(*plan.listen)
+    endpoint = plan.endpoint or origin_of(sock)
+    settings = NodeSettings(
+        hosts=frozenset({authority_of(sock), endpoint.partition("://")[2].lower()}),
+        max_active=plan.max_active or found.state.slots or 1,
+        max_queue=plan.max_queue,
+    )
+    node = create_node(
+        settings,
+        found,
+        hardware,
+        tracker,
+        engine_key=plan.engine_key,
+        node_id=derive_id("n1", plan.node_key.public),
+        root_id=root_id,
+        clock=time.time,
+        monotonic=time.monotonic,
+    )
+    listing = Listing(
+        name=plan.name,
+        note=plan.note,
+        endpoints=[endpoint],
+        policy=Policy(max_active=settings.max_active, max_queue=settings.max_queue),
+    )
+    signed = describe_node(
+        listing,
+        found.state,
+        hardware,
+        node_key=plan.node_key,
+        owner_key=plan.owner_key,
+        now=time.time(),
+    )
+    async with serving(node.app, sock), node.running():
+        reply = await tracker.publish(signed)
+        yield RunningRig(
+            node_id=reply.node_id,
+            origin=endpoint,
+            page=reply.page,
+            models=[offer.model for offer in found.state.offers],
+            node=node,
+        )

@@ -1,0 +1,126 @@
+"""Runs ASGI applications inside one event loop, and ends them politely.
+
+uvicorn wants to own the process: its signal handlers, its logging, its exit. A command here may
+run several servers and a child process, so it keeps all that to itself.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import uvicorn
+
+from luckrig.protocol.errors import LuckrigError
+
+KEEP_ALIVE_SECONDS: Final = 15
+GRACE_SECONDS: Final = 2
+"""How long running requests may go on after the wish to stop."""
+
+Result = TypeVar("Result")
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """asyncio.run, on uvloop where it exists."""
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+@asynccontextmanager
+async def stop_on_signals() -> AsyncGenerator[asyncio.Event, None]:
+    """An event that SIGINT and SIGTERM set while the block runs."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; port 0 takes a free one. Raises LuckrigError when it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(1024)
+    except OSError as error:
+        sock.close()
+        raise LuckrigError(
+            "invalid_request",
+            f"Can't listen on {host} port {port}: {error.strerror}. "
+            "Choose another port, or 0 for a free one.",
+        ) from error
+    return sock
+
+
+def origin_of(sock: socket.socket) -> str:
+    """http://host:port of a bound socket."""
+    return f"http://{authority_of(sock)}"
+
+
+def authority_of(sock: socket.socket) -> str:
+    """host:port of a bound socket, as it stands in a Host header."""
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@asynccontextmanager
+async def serving(app: Any, sock: socket.socket) -> AsyncGenerator[None, None]:
+    """Serve the application on the socket while the block runs; the socket is closed after it."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        loop="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        await _started(server, task)
+        yield
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        sock.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield  # the command handles them: stop_on_signals()
+
+
+async def _started(server: _Server, task: "asyncio.Task[None]") -> None:
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    if not server.started:
+        await task  # raises what went wrong
+        raise LuckrigError("internal_error", "The server didn't start.")

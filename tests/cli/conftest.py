@@ -1,0 +1,81 @@
+"""A home folder and a tracker for each test of the command line."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from luckrig.cli.home import Home
+from luckrig.cli.main import run
+from tests.client.fake_tracker import FakeTracker, make_rig, serving
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Luckrig = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[FakeTracker]:
+    """One server for the whole session; the `tracker` fixture makes it honest again."""
+    with serving(FakeTracker()) as app:
+        yield app
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """An empty LUCKRIG_HOME, which doesn't exist yet, and no other variables of ours."""
+    for name in ("LUCKRIG_TRACKER", "LUCKRIG_DEBUG", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "home"
+    monkeypatch.setenv("LUCKRIG_HOME", str(path))
+    return Home(path)
+
+
+@pytest.fixture
+def tracker(served: FakeTracker, home: Home, monkeypatch: pytest.MonkeyPatch) -> FakeTracker:
+    """A tracker with one rig, in LUCKRIG_TRACKER. It runs on the real clock, as commands do."""
+    served.reset(make_rig(1))
+    served.clock = time.time
+    monkeypatch.setenv("LUCKRIG_TRACKER", served.origin)
+    return served
+
+
+@pytest.fixture
+def luckrig(home: Home, capsys: pytest.CaptureFixture[str]) -> Luckrig:
+    """Run a command line in this process."""
+
+    def invoke(*args: str) -> Result:
+        capsys.readouterr()
+        code = run(args, os.environ)
+        printed = capsys.readouterr()
+        return Result(code, printed.out, printed.err)
+
+    return invoke
+
+
+@pytest.fixture
+def start(home: Home) -> Callable[..., "subprocess.Popen[str]"]:
+    """Start a command line in a process of its own, with pipes for its output."""
+
+    def popen(*args: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(  # noqa: S603 -- our own module
+            [sys.executable, "-m", "luckrig.cli.main", *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return popen

@@ -1,0 +1,1 @@
+"""The user's side against a small real tracker, honest and hostile."""
