@@ -1,0 +1,70 @@
+"""One demo for all tests that only use it, and a way to start others."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running `luckrig demo`. announced: the JSON line it printed."""
+
+    process: "subprocess.Popen[str]"
+    home: Path
+    announced: dict[str, Any]
+
+    @property
+    def engine_url(self) -> str:
+        """Where its engine listens: the child process says so, the demo keeps it to itself."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            for connection in child.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    return f"http://127.0.0.1:{connection.laddr.port}"
+        raise AssertionError("no engine listens")
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        """End it like a user would; exit code and what else it printed."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=15)
+        return self.process.returncode, out, err
+
+
+@contextmanager
+def running_demo(home: Path, *options: str) -> Generator[Demo, None, None]:
+    """`luckrig demo --json --port 0 --engine tiny` in a home of its own."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LUCKRIG_HOME": str(home / "luckrig"),
+    }
+    process = subprocess.Popen(  # noqa: S603 -- our own command line
+        [sys.executable, "-m", "luckrig.cli.main", "demo", "--json", "--port", "0",
+         "--engine", "tiny", *options],
+        env=environ, cwd=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        yield Demo(process, home, json.loads(line))
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that every test may use and none may stop."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running

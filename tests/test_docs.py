@@ -1,0 +1,41 @@
+"""Docs that can't rot: tables in docs/ are compared with the code."""
+
+import re
+from pathlib import Path
+
+from luckrig.protocol.errors import CODES
+
+ROOT = Path(__file__).resolve().parent.parent
+ROW = re.compile(r"^\| `(\w+)` \| (\d{3}) \| `(\w+)` \| (.+) \|$", re.MULTILINE)
+
+
+def test_error_table_is_the_codes() -> None:
+    text = (ROOT / "docs" / "PROTOCOL.md").read_text("utf-8")
+    table = {code: (int(status), kind, why) for code, status, kind, why in ROW.findall(text)}
+    assert table == {name: tuple(code) for name, code in CODES.items()}
+
+
+def test_every_setting_is_documented() -> None:
+    """Each LUCKRIG_ variable that any part reads is in docs/ARCHITECTURE.md."""
+    variable = re.compile(r'"(LUCKRIG_[A-Z_]+)"')
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    for part in ("cli", "client", "engine", "nodeproxy", "tracker"):
+        for path in (ROOT / part).rglob("*.py"):
+            for name in variable.findall(path.read_text("utf-8")):
+                assert f"`{name}`" in text, f"{name}, read in {path}"
+
+
+def test_every_linked_file_exists() -> None:
+    link = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench").glob("*.md")]
+    for page in pages:
+        for target in link.findall(page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{target} in {page.name}"
+
+
+def test_readme_names_only_commands_that_exist() -> None:
+    from luckrig.cli.main import COMMANDS
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    for command in set(re.findall(r"`luckrig ([a-z]+)\b", text)):
+        assert command in COMMANDS, command
