@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -11,7 +14,7 @@ import click
 from luckrig.cli.engines import chosen_engine
 from luckrig.cli.home import Home
 from luckrig.cli.hosting import running_tracker
-from luckrig.cli.options import ask_tracker, engine_option, json_option
+from luckrig.cli.options import ask_tracker, engine_option, json_option, verbose_option
 from luckrig.cli.output import note, print_json, say
 from luckrig.cli.rig import RigPlan, RunningRig, running_rig
 from luckrig.cli.serve import bind, origin_of, run, stop_on_signals
@@ -38,6 +41,7 @@ DEFAULT_PORT: Final = 8787
     help="The tracker's port; the rig takes the next one. 0: two free ones.",
 )
 @engine_option
+@verbose_option
 @json_option
 def demo(port: int, engine: str, as_json: bool) -> None:
     """Try it all on this machine: a tracker, a rig, and a real model, until Ctrl-C.
@@ -141,10 +145,19 @@ def _announce(
     say("")
     say("  In a second terminal:")
     say("")
-    say(f'    eval "$(luckrig token --env{elsewhere})"')
+    say(f'    eval "$({_this_command()} token --env{elsewhere})"')
     say('    curl -N "$OPENAI_BASE_URL/chat/completions" \\')
     say('      -H "Authorization: Bearer $OPENAI_API_KEY" -H "Content-Type: application/json" \\')
     say('      -d \'{"model": "\'"$OPENAI_MODEL"\'", "stream": true,')
     say('           "messages": [{"role": "user", "content": "Hello! Who are you?"}]}\'')
     say("")
     note("  Ctrl-C stops everything.")
+
+
+def _this_command() -> str:
+    """How to call luckrig in another terminal, which may not have its folder on the PATH."""
+    called = sys.argv[0]
+    on_path = shutil.which("luckrig")
+    if on_path is not None and os.path.realpath(on_path) == os.path.realpath(called):
+        return "luckrig"
+    return shlex.quote(called)

@@ -14,6 +14,7 @@ from luckrig.cli.options import (
     json_option,
     listen_option,
     tracker_option,
+    verbose_option,
 )
 from luckrig.cli.output import note, print_json, say
 from luckrig.cli.rig import RigPlan, RunningRig, running_rig
@@ -60,6 +61,7 @@ class _Asked:
     help="Requests waiting for their turn.",
 )
 @tracker_option
+@verbose_option
 @json_option
 def start(
     engine: str,

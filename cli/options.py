@@ -1,5 +1,6 @@
 """Options that several commands share, and what belongs to them."""
 
+import logging
 import re
 import secrets
 import time
@@ -80,6 +81,24 @@ class EngineType(click.ParamType[str]):
         if not is_origin(origin):
             self.fail("expected auto, tiny, or a URL such as http://127.0.0.1:11434.", param, ctx)
         return origin
+
+
+def verbose_option(command: Command) -> Command:
+    """-v, eager and without an argument of its own: log every request and round on stderr."""
+
+    def configure(ctx: click.Context, param: click.Parameter, verbose: bool) -> None:
+        level = logging.INFO if verbose else logging.WARNING
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+        logging.getLogger("luckrig").setLevel(level)
+
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=configure,
+        help="Log each request on stderr; never what is in it.",
+    )(command)
 
 
 def tracker_option(command: Command) -> Command:

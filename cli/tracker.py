@@ -7,7 +7,7 @@ import click
 
 from luckrig.cli.home import Home
 from luckrig.cli.hosting import running_tracker
-from luckrig.cli.options import ListenAddress, json_option, listen_option
+from luckrig.cli.options import ListenAddress, json_option, listen_option, verbose_option
 from luckrig.cli.output import note, print_json, say
 from luckrig.cli.serve import bind, origin_of, run, stop_on_signals
 from luckrig.protocol.address import TrackerAddress, is_origin
@@ -23,6 +23,7 @@ from luckrig.tracker.settings import TrackerSettings
     is_flag=True,
     help="List rigs on loopback and private networks too. Only for your own machine or network.",
 )
+@verbose_option
 @json_option
 def tracker(
     listen: ListenAddress, public_url: str | None, allow_private: bool, as_json: bool

@@ -67,6 +67,7 @@ class NodeProxy:
             route = self._pipeline.route(scope["method"], scope.get("raw_path", b""))
             exchange.endpoint = route.endpoint
             await _run(route, exchange)
+            _log.info("%s %s done", exchange.request_id, exchange.endpoint)
         except LuckrigError as error:
             await _send_error(exchange, error)
         except (ClientGone, asyncio.CancelledError):

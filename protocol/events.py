@@ -1,6 +1,6 @@
 """Incremental splitters for streamed answers: bytes in, events out.
 
-They don't read what is inside an event; protocol/openai/responses.py does. Every splitter is fed
+What is inside an event is for nodeproxy/engines to read. Every splitter is fed
 whatever the socket gave, holds at most `max_bytes` of an unfinished event, and needs linear time
 whether the bytes come one by one or all at once.
 """

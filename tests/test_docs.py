@@ -33,6 +33,14 @@ def test_every_linked_file_exists() -> None:
             assert (page.parent / target).exists(), f"{target} in {page.name}"
 
 
+def test_compliance_names_only_tests_that_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "COMPLIANCE.md").read_text("utf-8")))
+    assert named
+    sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    for name in named:
+        assert any(f"def {name}(" in source for source in sources), name
+
+
 def test_readme_names_only_commands_that_exist() -> None:
     from luckrig.cli.main import COMMANDS
 
