@@ -1,0 +1,1 @@
+"""Tests of luckrig.engine: the real llama.cpp server on tiny models."""
