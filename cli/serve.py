@@ -88,6 +88,7 @@ async def serving(app: Any, sock: socket.socket) -> AsyncGenerator[None, None]:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nobody here believes X-Forwarded-For
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -19,7 +19,7 @@ RULE_WEIGHTS = {
     "poem": 6.0,
     "count": 6.0,
     "sum": 6.0,
-    "repeat": 6.0,
+    "repeat": 8.0,
     "name": 3.0,
     "capital": 2.0,
     "list": 2.0,

@@ -1,7 +1,7 @@
 """The tiny model's network in torch, its start and its optimiser. Weights keep their GGUF names.
 
 Same mathematics as llama.cpp's "llama" architecture: RMS norm, rotary positions on neighbouring
-pairs, SwiGLU; the output matrix is the embedding.
+pairs, SwiGLU.
 """
 
 from typing import TypeAlias
@@ -12,7 +12,7 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor
 
-from luckrig.engine.model_file import NORM_EPSILON, ROPE_BASE, ModelShape, random_weights
+from luckrig.engine.model_file import BOS_ID, NORM_EPSILON, ROPE_BASE, ModelShape, random_weights
 
 Array: TypeAlias = NDArray[np.float32]
 
@@ -24,14 +24,17 @@ NEWTON_SCHULZ_STEPS = 5
 
 # Strengths of the planted copying heads, found by trying: with these the untrained network already
 # continues a repeated random sequence correctly nine times of ten.
-BIAS_DIMENSION = 0  # of the embedding; constant, so that a query need not depend on the token
+BIAS_DIMENSION = 0  # of the embedding: the same in each token, so that a query can be constant
+SINK_DIMENSION = 1  # of the embedding: only in <s>, where a head looks that found nothing
 BIAS_STRENGTH = 3.0
+SINK_STRENGTH = 8.0
+SINK_QUERY = 3.0
 PREVIOUS_STRENGTH = 4.0
-MATCH_STRENGTH = 3.0
-COPY_STRENGTH = 8.0
+MATCH_STRENGTH = 2.5
+COPY_STRENGTH = 5.0
 NOTE_STRENGTH = 2.0
 FAST_PAIRS = 6  # rotary pairs that turn enough from one position to the next to tell them apart
-NOTE_WIDTH = 32  # dimensions in which a token notes down the token before it
+NOTE_WIDTH = 30  # dimensions in which a token notes down the token before it
 
 
 def starting_weights(shape: ModelShape, vocabulary_size: int, *, seed: int) -> dict[str, Tensor]:
@@ -46,25 +49,30 @@ def starting_weights(shape: ModelShape, vocabulary_size: int, *, seed: int) -> d
     weights = random_weights(shape, vocabulary_size, seed=seed)
     embedding = weights["token_embd.weight"]
     embedding /= embedding.std()
+    embedding[BOS_ID] = 0.0
     embedding[:, BIAS_DIMENSION] = BIAS_STRENGTH
-    # The embedding is also the output matrix: a logit then has a spread of about 1.
-    weights["output_norm.weight"][:] = shape.width**-0.5
+    embedding[:, SINK_DIMENSION] = 0.0
+    embedding[BOS_ID, SINK_DIMENSION] = SINK_STRENGTH
     for layer in range(shape.layers):
         weights[f"blk.{layer}.attn_output.weight"][:] = 0.0
         weights[f"blk.{layer}.ffn_down.weight"][:] = 0.0
-    plant_copying_heads(weights, shape, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    # A token is written in turned directions: else each token would first of all predict itself.
+    turn = random_directions(shape.width, rng)
+    weights["output.weight"][:] = embedding @ turn.T * shape.width**-0.5
+    plant_copying_heads(weights, shape, turn, rng)
     return {name: torch.tensor(array, requires_grad=True) for name, array in weights.items()}
 
 
 def plant_copying_heads(
-    weights: dict[str, Array], shape: ModelShape, rng: np.random.Generator
+    weights: dict[str, Array], shape: ModelShape, turn: Array, rng: np.random.Generator
 ) -> None:
     """Write head 0 of layers 0, 1 and 2."""
     head = shape.width // shape.heads
-    directions, _ = np.linalg.qr(rng.normal(size=(shape.width, shape.width)))
-    directions[BIAS_DIMENSION] = 0.0
+    directions = random_directions(shape.width, rng)
+    directions[[BIAS_DIMENSION, SINK_DIMENSION]] = 0.0
     content, note, *copies = np.split(
-        directions.astype(np.float32).T, np.cumsum([NOTE_WIDTH, NOTE_WIDTH, head]), axis=0
+        directions.T, np.cumsum([NOTE_WIDTH, NOTE_WIDTH, head, head]), axis=0
     )
 
     angles = ROPE_BASE ** (-2 * np.arange(FAST_PAIRS) / head)
@@ -79,14 +87,23 @@ def plant_copying_heads(
     weights["blk.0.attn_v.weight"][:NOTE_WIDTH] = content
     weights["blk.0.attn_output.weight"][:, :NOTE_WIDTH] = NOTE_STRENGTH * note.T
 
-    slow = slice(head - NOTE_WIDTH, head)  # pairs that hardly turn: the distance must not matter
+    # The pairs that hardly turn: how far away a match is must not matter.
+    slow, slowest = slice(head - 2 - NOTE_WIDTH, head - 2), head - 2
     for layer, copied in zip((1, 2), copies, strict=False):
         weights[f"blk.{layer}.attn_q.weight"][:head] = 0.0
         weights[f"blk.{layer}.attn_k.weight"][:head] = 0.0
         weights[f"blk.{layer}.attn_q.weight"][slow] = MATCH_STRENGTH * content
         weights[f"blk.{layer}.attn_k.weight"][slow] = MATCH_STRENGTH * note
-        weights[f"blk.{layer}.attn_v.weight"][:head] = copied[:head]
-        weights[f"blk.{layer}.attn_output.weight"][:, :head] = COPY_STRENGTH * copied[:head].T
+        weights[f"blk.{layer}.attn_q.weight"][slowest, BIAS_DIMENSION] = SINK_QUERY
+        weights[f"blk.{layer}.attn_k.weight"][slowest, SINK_DIMENSION] = 1.0
+        weights[f"blk.{layer}.attn_v.weight"][:head] = copied
+        weights[f"blk.{layer}.attn_output.weight"][:, :head] = COPY_STRENGTH * turn @ copied.T
+
+
+def random_directions(width: int, rng: np.random.Generator) -> Array:
+    """A random orthogonal matrix."""
+    directions, _ = np.linalg.qr(rng.normal(size=(width, width)))
+    return directions.astype(np.float32)
 
 
 def rotary_table(positions: Tensor, head_width: int) -> tuple[Tensor, Tensor]:
@@ -108,7 +125,7 @@ def forward(
 ) -> Tensor:
     """The last states, (batch, length, width). mask: True where a token may look, (batch, 1, q, k).
 
-    Times the embedding they are the logits: the caller does that only where it needs them.
+    Times output.weight they are the logits: the caller does that only where it needs them.
     """
     batch, length = tokens.shape
     head_width = shape.width // shape.heads

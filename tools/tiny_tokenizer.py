@@ -1,7 +1,8 @@
 """Learn the tiny model's merged pieces and encode text exactly as llama.cpp will.
 
-Merges stay inside runs of ASCII letters (with the space before them) or digits, so a piece can only
-ever be built inside one such run: encoding run by run equals llama.cpp's merging over the whole text.
+Merges stay inside runs of ASCII letters (with the space before them) or digits, so a piece can
+only ever be built inside one such run: encoding run by run equals llama.cpp's merging over the
+whole text.
 """
 
 import re

@@ -182,7 +182,7 @@ class TurnRules:
             self.invented()
             if rng.random() < 0.3
             else self.word(rng.choice(["filler", "nouns", "heroes", "names"]))
-            for _ in range(rng.randint(1, 7))
+            for _ in range(rng.choice([1, 1, 2, 3, 5, 8, 13, 21]))
         ]
         text = " ".join(words)
         text = rng.choice(

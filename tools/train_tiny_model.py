@@ -39,8 +39,8 @@ CARD = ModelCard(
     version="1.0",
     description="Tiny model of the luckrig demo, trained on rule-made dialogues; simple talk only.",
 )
-SHAPE = ModelShape(width=192, layers=4, heads=4, feed_forward=384, context_length=4096)
-PIECE_COUNT = 1000
+SHAPE = ModelShape(width=192, layers=4, heads=4, feed_forward=352, context_length=4096)
+PIECE_COUNT = 700
 VOCABULARY_SAMPLE = 15_000  # turns
 ROW_LENGTH = 400  # tokens; the longest story has about 380
 BATCH_SIZE = 8
@@ -169,7 +169,7 @@ def train(
         tokens, targets, positions, mask = batch
         states = forward(weights, SHAPE, tokens, positions, mask)
         known = targets != NO_LOSS
-        logits = functional.linear(states[known], weights["token_embd.weight"])
+        logits = functional.linear(states[known], weights["output.weight"])
         loss = functional.cross_entropy(logits, targets[known])
         loss.backward()
         pace = min(1.0, (step + 1) / WARM_UP_STEPS, 1.15 * (1 - step / steps))

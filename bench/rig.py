@@ -1,0 +1,82 @@
+"""The node proxy as a rig runs it, in front of the mock engine: the whole pipeline and uvicorn.
+
+Its own process: `python -m bench.rig ENGINE_URL`. The tracker is a signed keyset in memory.
+"""
+
+import asyncio
+import sys
+import time
+from typing import Final
+
+from bench.mock_engine import Listening
+from bench.processes import say
+from luckrig.cli.serve import authority_of, bind, run, serving
+from luckrig.nodeproxy.engines.detect import detect
+from luckrig.nodeproxy.node import create_node
+from luckrig.nodeproxy.settings import NodeSettings
+from luckrig.protocol.descriptor import Hardware
+from luckrig.protocol.ids import derive_id
+from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.keyset import Keyset, sign_keyset
+from luckrig.protocol.tokens import Claims, Limits, issue
+from luckrig.protocol.wire import KeysetReply
+
+ROOT_KEY: Final = PrivateKey(b"root" * 8)
+SIGNING_KEY: Final = PrivateKey(b"sign" * 8)
+NODE_ID: Final = derive_id("n1", PrivateKey(b"node" * 8).public)
+ROOT_ID: Final = derive_id("r1", ROOT_KEY.public)
+
+USERS: Final = 32
+"""One token for each, so that no limit of one user is reached and the token cache is shared."""
+
+
+class _SignedKeyset:
+    """A tracker that knows one answer. Implements nodeproxy.keyset.KeysetSource."""
+
+    async def keyset(self) -> KeysetReply:
+        now = int(time.time())
+        keys = [SIGNING_KEY.public.jwk]
+        keyset = Keyset(iss=ROOT_ID, seq=now, iat=now, exp=now + 3600, keys=keys)
+        return KeysetReply(root_id=ROOT_ID, keyset=sign_keyset(keyset, root=ROOT_KEY))
+
+
+def make_token(number: int, *, now: int) -> str:
+    """A token of user `number` with the most generous limits. now: Unix seconds."""
+    claims = Claims(
+        iss=ROOT_ID,
+        aud=NODE_ID,
+        sub=f"pseudonym-{number:06}",
+        iat=now,
+        exp=now + 900,
+        jti=f"token-{number:016}",
+        tier="limited",
+        lim=Limits(requests=1_000_000, output_tokens=1000, concurrency=64, priority=0),
+    )
+    return issue(claims, key=SIGNING_KEY)
+
+
+async def _serve(engine_url: str) -> None:
+    found = await detect(engine_url)
+    if found is None:
+        raise RuntimeError("the mock engine isn't recognised")
+    sock = bind("127.0.0.1", 0)
+    node = create_node(
+        NodeSettings(hosts=frozenset({authority_of(sock)}), max_active=256, max_queue=256),
+        found,
+        Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
+        _SignedKeyset(),
+        engine_key=None,
+        node_id=NODE_ID,
+        root_id=ROOT_ID,
+        clock=time.time,
+        monotonic=time.monotonic,
+    )
+    async with serving(node.app, sock), node.running():
+        tokens = [make_token(number, now=int(time.time())) for number in range(USERS)]
+        say(Listening(sock.getsockname()[1], tokens))
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, sys.stdin.buffer.read)  # ends with the measurement
+
+
+if __name__ == "__main__":
+    run(_serve(sys.argv[1]))

@@ -1,0 +1,101 @@
+"""The kinds of load, and one round of each on each server."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from bench.load import Job, Result
+from bench.mock_engine import Listening
+from bench.processes import Child, cpu_pair
+from bench.servers import SERVERS, Absent, Server
+
+CHUNKS: Final = 20
+WARMUP_SECONDS: Final = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """See load.Job for the fields. longer: how many times longer its windows are."""
+
+    name: str
+    title: str
+    model: str
+    stream: bool = True
+    connections: int = 32
+    rate: float | None = None
+    longer: float = 1.0
+
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(name="one", title="one client, stream in one write", model="burst", connections=1),
+        Scenario(name="short", title="32 clients, 20-chunk streams", model="split"),
+        Scenario(name="burst", title="32 clients, stream in one write", model="burst"),
+        Scenario(name="whole", title="32 clients, not streamed", model="burst", stream=False),
+        Scenario(
+            name="paced",
+            title="50 requests/s, 20 chunks, one each 10 ms",
+            model="paced",
+            connections=16,
+            rate=50.0,
+            longer=2.0,
+        ),
+    )
+}
+
+
+Figures = dict[tuple[str, str], list[Result]]
+"""(scenario, server) → its windows, one for each round."""
+
+
+class Laboratory:
+    """The engine, the load client and the servers, as long as its `with` block runs."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = list(names)
+        self._stack = ExitStack()
+        self.servers: list[Server] = []
+        self.notes: list[str] = []
+
+    def __enter__(self) -> "Laboratory":
+        server_cpu, load_cpu = cpu_pair()
+        with ExitStack() as stack:
+            engine = self._child(stack, "mock_engine", str(CHUNKS), cpu=load_cpu)
+            port = engine.read(Listening).port
+            self._load = self._child(stack, "load", cpu=load_cpu)
+            for name in self._names:
+                try:
+                    self.servers.append(SERVERS[name](stack, port, server_cpu))
+                except Absent as absent:
+                    self.notes.append(f"{name} is left out: {absent}.")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stack.close()
+
+    def measure(self, scenario: Scenario, server: Server, seconds: float) -> Result:
+        """One window."""
+        self._load.ask(
+            Job(
+                port=server.port,
+                model=scenario.model,
+                stream=scenario.stream,
+                connections=scenario.connections,
+                rate=scenario.rate,
+                warmup_seconds=WARMUP_SECONDS if scenario.rate is None else 2 * WARMUP_SECONDS,
+                seconds=seconds * scenario.longer,
+                chunks=CHUNKS,
+                tokens=server.tokens,
+                pids=server.pids,
+            )
+        )
+        return self._load.read(Result)
+
+    @staticmethod
+    def _child(stack: ExitStack, name: str, *arguments: str, cpu: int | None) -> Child:
+        child = Child.module(name, *arguments, cpu=cpu)
+        stack.callback(child.stop)
+        return child
