@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# pip and setuptools talk a lot; their words matter when something fails.
+LOG := $(VENV)/setup.log
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+QUIETLY := >>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench clean
@@ -34,17 +37,19 @@ clean: ## remove the virtual environment and everything generated
 # What each target needs. A stamp is older than pyproject.toml when dependencies changed.
 
 $(VENV)/.run: pyproject.toml
-	@echo "setting up $(VENV)"
+	@echo "setting up $(VENV); the first time takes half a minute"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) --upgrade 'pip>=25.1' setuptools
-	@$(PIP) --no-build-isolation --editable '.[engine]'
+	@$(PIP) --upgrade 'pip>=25.1' setuptools $(QUIETLY)
+	@$(PIP) --no-build-isolation --editable '.[engine]' $(QUIETLY)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run tools/install_browser.sh
-	@$(PIP) --group test
+	@echo "installing what the tests need"
+	@$(PIP) --group test $(QUIETLY)
 	@sh tools/install_browser.sh $(BIN)/playwright
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.test
-	@$(PIP) --group check
+	@echo "installing what the checks need"
+	@$(PIP) --group check $(QUIETLY)
 	@touch $@

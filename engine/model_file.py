@@ -117,7 +117,7 @@ class Vocabulary:
 
 
 def tensor_shapes(shape: ModelShape, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
-    """Every tensor's name and shape. There is no output.weight: it is tied to token_embd."""
+    """Every tensor's name and shape."""
     width, feed_forward = shape.width, shape.feed_forward
     shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (vocabulary_size, width)}
     for layer in range(shape.layers):
@@ -130,6 +130,7 @@ def tensor_shapes(shape: ModelShape, vocabulary_size: int) -> dict[str, tuple[in
         shapes[f"{block}.ffn_up.weight"] = (feed_forward, width)
         shapes[f"{block}.ffn_down.weight"] = (width, feed_forward)
     shapes["output_norm.weight"] = (width,)
+    shapes["output.weight"] = (vocabulary_size, width)
     return shapes
 
 
