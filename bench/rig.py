@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.mock_engine import Listening
 from bench.processes import say
-from luckrig.cli.serve import authority_of, bind, run, serving
+from luckrig.cli.serve import bind, origin_of, run, serving
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import create_node
 from luckrig.nodeproxy.settings import NodeSettings
@@ -61,7 +61,7 @@ async def _serve(engine_url: str) -> None:
         raise RuntimeError("the mock engine isn't recognised")
     sock = bind("127.0.0.1", 0)
     node = create_node(
-        NodeSettings(hosts=frozenset({authority_of(sock)}), max_active=256, max_queue=256),
+        NodeSettings(origins=frozenset({origin_of(sock)}), max_active=256, max_queue=256),
         found,
         Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
         _SignedKeyset(),

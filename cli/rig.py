@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from luckrig.cli.serve import authority_of, bind, origin_of, serving
+from luckrig.cli.serve import bind, origin_of, serving
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.describe import Listing, describe_node
 from luckrig.nodeproxy.engines.detect import detect
@@ -74,7 +74,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
     sock = bind(*plan.listen)
     endpoint = plan.endpoint or origin_of(sock)
     settings = NodeSettings(
-        hosts=frozenset({authority_of(sock), endpoint.partition("://")[2].lower()}),
+        origins=frozenset({origin_of(sock), endpoint.lower()}),
         max_active=plan.max_active or found.state.slots or 1,
         max_queue=plan.max_queue,
     )

@@ -158,15 +158,23 @@ class TrackerClient:
         return self._decode(answer, PublishReply)
 
     async def token(
-        self, node_id: str, *, user_key: PrivateKey, ttl_seconds: int | None = None
+        self,
+        node_id: str,
+        *,
+        user_key: PrivateKey,
+        bound: bool = False,
+        ttl_seconds: int | None = None,
     ) -> TokenReply:
         """A token for one rig, asked for with a signed request.
 
-        ttl_seconds: 30 to 900, None for the longest. Raises PeerError on a reply that is for
+        bound: one that needs a proof of user_key with each request. ttl_seconds: from 30 to 900, or
+        3,600 for a bound one; None for the longest. Raises PeerError on a reply that is for
         another rig or could harm a terminal; the tracker's own refusals pass through.
         """
         _check_node_id(node_id)
-        body = msgspec.json.encode(TokenRequest(node_id=node_id, ttl_seconds=ttl_seconds))
+        body = msgspec.json.encode(
+            TokenRequest(node_id=node_id, bound=bound, ttl_seconds=ttl_seconds)
+        )
         proof = make_proof(
             key=user_key,
             method="POST",

@@ -32,6 +32,7 @@ class NodeProxy:
     def __init__(self, pipeline: Pipeline, settings: NodeSettings) -> None:
         self._pipeline = pipeline
         self._settings = settings
+        self._hosts = settings.hosts
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """Serve one ASGI connection event."""
@@ -48,23 +49,24 @@ class NodeProxy:
             connection=connection,
             headers={},
             request_id=secrets.token_hex(8),
-            endpoint="",
+            method=scope["method"],
+            path=scope.get("raw_path", b"").decode("latin-1"),
             rig_headers=self._pipeline.rig_headers,
         )
         try:
             async with asyncio.TaskGroup() as group:
                 connection.watch_with(group)
-                await self._answer(scope, exchange)
+                await self._answer(exchange, scope["headers"])
                 connection.stop_watching()
         except* ClientGone:
             _log.info("%s client gone", exchange.request_id)
         finally:
             exchange.close()
 
-    async def _answer(self, scope: _Scope, exchange: Exchange) -> None:
+    async def _answer(self, exchange: Exchange, headers: Iterable[tuple[bytes, bytes]]) -> None:
         try:
-            exchange.headers = _single_headers(scope["headers"], self._settings.hosts)
-            route = self._pipeline.route(scope["method"], scope.get("raw_path", b""))
+            exchange.headers = _single_headers(headers, self._hosts)
+            route = self._pipeline.route(exchange.method, exchange.path)
             exchange.endpoint = route.endpoint
             await _run(route, exchange)
             _log.info("%s %s done", exchange.request_id, exchange.endpoint)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
+from luckrig.protocol.proofs import Proof
 from luckrig.protocol.tokens import Claims
 
 JSON = b"application/json"
@@ -43,11 +44,15 @@ class Exchange:
     headers: Mapping[bytes, bytes]
     """Request headers, lower-case names. Repeated ones were joined or refused by the server."""
     request_id: str
-    endpoint: str
-    """`chat`, `completion`, `models` or `health`: which route this is."""
+    method: str
+    path: str
+    endpoint: str = ""
+    """`chat`, `completion`, `models` or `health`: which route this is; empty until it is known."""
     rig_headers: list[tuple[bytes, bytes]]
     """Headers that name the rig, for every answer."""
     claims: Claims | None = None
+    proof: Proof | None = None
+    """Of a bound token: it is still to be checked against the body."""
     call: ChatRequest | CompletionRequest | None = None
     queue_seconds: float = 0.0
     started: bool = False

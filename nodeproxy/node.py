@@ -84,7 +84,7 @@ def create_node(
         upstream, found.dialect, found.state, interval_seconds=settings.health_interval_seconds
     )
     stages = Stages(
-        authenticate=Authenticate(verifier),
+        authenticate=Authenticate(verifier, settings.origins, clock),
         read=ReadRequest(watch.is_offered, settings.max_body_bytes),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
         obey_rules=ObeyRules([load_pack("baseline")]),

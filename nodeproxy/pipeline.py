@@ -48,19 +48,19 @@ class Pipeline:
     def __init__(self, stages: Stages, *, rig_headers: list[tuple[bytes, bytes]]) -> None:
         self.rig_headers = rig_headers
         generation = stages.generation
-        self._routes: Mapping[bytes, Mapping[str, Route]] = {
-            b"/v1/chat/completions": {"POST": Route("chat", generation)},
-            b"/v1/completions": {"POST": Route("completion", generation)},
-            b"/v1/models": {"GET": Route("models", (stages.authenticate, stages.list_models))},
-            b"/health": {"GET": Route("health", (stages.answer_health,))},
+        self._routes: Mapping[str, Mapping[str, Route]] = {
+            "/v1/chat/completions": {"POST": Route("chat", generation)},
+            "/v1/completions": {"POST": Route("completion", generation)},
+            "/v1/models": {"GET": Route("models", (stages.authenticate, stages.list_models))},
+            "/health": {"GET": Route("health", (stages.answer_health,))},
         }
 
-    def route(self, method: str, raw_path: bytes) -> Route:
-        """The route of a request; the path counts byte for byte, before any decoding.
+    def route(self, method: str, path: str) -> Route:
+        """The route of a request; the path counts as it was sent, before any decoding.
 
         Raises PeerError not_found or method_not_allowed: nothing else reaches a step.
         """
-        methods = self._routes.get(raw_path)
+        methods = self._routes.get(path)
         if methods is None:
             raise PeerError(
                 "not_found",

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 class NodeSettings:
     """What an owner can set.
 
-    hosts: values of the Host header it answers to, lower case, with port.
+    origins: http(s)://host[:port] under which clients reach it, lower case: the endpoints of its
+    descriptor, and where it listens. It answers to no other Host, and to no proof for another URL.
     max_active: requests at the engine at once. max_queue: requests waiting for their turn.
     engine_head_timeout_seconds: how long the engine may think before its first byte; a long
     prompt on a CPU takes minutes. engine_idle_timeout_seconds: the longest pause between tokens.
     """
 
-    hosts: frozenset[str]
+    origins: frozenset[str]
     max_active: int = 1
     max_queue: int = 32
     max_body_bytes: int = 1 << 20
@@ -23,6 +24,11 @@ class NodeSettings:
     engine_head_timeout_seconds: float = 300.0
     engine_idle_timeout_seconds: float = 120.0
     health_interval_seconds: float = 5.0
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The values of the Host header that it answers to."""
+        return frozenset(origin.partition("://")[2] for origin in self.origins)
 
 
 def engine_api_key(environ: Mapping[str, str]) -> str | None:

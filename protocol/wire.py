@@ -67,18 +67,28 @@ class PublishReply(msgspec.Struct, frozen=True, kw_only=True):
     page: str
 
 
-class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a user asks for, signed with a DPoP proof. ttl_seconds: None for the longest."""
+class TokenRequest(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What a user asks for, signed with a DPoP proof.
+
+    bound: a token that works only together with proofs of the same key, and lives longer.
+    ttl_seconds: None for the longest.
+    """
 
     node_id: NodeId
-    ttl_seconds: Annotated[int, msgspec.Meta(ge=30, le=900)] | None = None
+    bound: bool = False
+    ttl_seconds: Annotated[int, msgspec.Meta(ge=30, le=3600)] | None = None
 
 
 class TokenReply(msgspec.Struct, frozen=True, kw_only=True):
-    """A token for one rig. base_url and token are what an OpenAI client needs."""
+    """A token for one rig. base_url and token are what an OpenAI client needs.
+
+    token_type: how to send it, `Authorization: Bearer …` or `Authorization: DPoP …` with a proof.
+    """
 
     token: str
-    token_type: Literal["Bearer"]
+    token_type: Literal["Bearer", "DPoP"]
     expires_at: int
     node_id: NodeId
     base_url: str

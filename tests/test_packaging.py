@@ -1,5 +1,6 @@
 """What the wheel holds: every package, nothing at the top level but `luckrig`."""
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -37,8 +38,11 @@ def test_type_checker_links_match_the_package_table() -> None:
 @pytest.mark.timeout(180)  # pip resolves and installs into a new environment
 def test_wheel_installs_into_an_empty_environment(tmp_path: Path) -> None:
     """Only luckrig/ lands in site-packages, with every template, migration, rule and the model."""
+    source = tmp_path / "source"  # a build leaves files behind, and must not find older ones
+    junk = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, source, symlinks=True, ignore=junk)
     _run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q",
-         "-w", str(tmp_path), str(ROOT))  # fmt: skip
+         "-w", str(tmp_path), str(source))  # fmt: skip
     (wheel,) = tmp_path.glob("luckrig-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"luckrig"}

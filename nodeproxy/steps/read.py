@@ -23,8 +23,8 @@ _PARSERS: Final[dict[str, Callable[[bytes], ChatRequest | CompletionRequest]]] =
 class ReadRequest:
     """Fills in the call. models: whether a model is offered.
 
-    Raises PeerError unsupported_media_type, body_too_large, invalid_json, invalid_request,
-    unsupported_parameter or model_not_found.
+    Raises PeerError proof_invalid, unsupported_media_type, body_too_large, invalid_json,
+    invalid_request, unsupported_parameter or model_not_found.
     """
 
     is_offered: Callable[[str], bool]
@@ -36,6 +36,8 @@ class ReadRequest:
         if media_type != JSON or b"content-encoding" in exchange.headers:
             raise PeerError("unsupported_media_type", "Send uncompressed application/json.")
         body = await exchange.connection.read_body(max_bytes=self.max_body_bytes)
+        if exchange.proof is not None:
+            exchange.proof.check_body(body)
         call = _PARSERS[exchange.endpoint](body)
         if not self.is_offered(call.model):
             raise PeerError(

@@ -38,10 +38,10 @@ def test_key_is_made_once_and_used_for_the_proof(
     proof = verify_proof(
         request.headers["dpop"],
         method="POST",
-        url=f"{tracker.origin}/api/v1/tokens",
-        body=request.body,
+        urls=[f"{tracker.origin}/api/v1/tokens"],
         now=tracker.clock(),
     )
+    proof.check_body(request.body)
     assert proof.key == key.public
     assert json.loads(request.body)["ttl_seconds"] == 60
 

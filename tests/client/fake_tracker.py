@@ -220,10 +220,9 @@ class FakeTracker:
         verify_proof(
             request.headers.get("dpop", ""),
             method="POST",
-            url=f"{self.origin}/api/v1/tokens",
-            body=request.body,
+            urls=[f"{self.origin}/api/v1/tokens"],
             now=self.clock(),
-        )
+        ).check_body(request.body)
         wanted = msgspec.json.decode(request.body, type=TokenRequest)
         return token_reply(
             self._rig(wanted.node_id).view,

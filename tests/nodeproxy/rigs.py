@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 from openai import AsyncOpenAI
 
-from luckrig.cli.serve import authority_of, bind, origin_of, serving
+from luckrig.cli.serve import bind, origin_of, serving
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import Node, create_node
 from luckrig.nodeproxy.settings import NodeSettings
@@ -109,7 +109,7 @@ async def running_rig(engine_url: str, **settings: Any) -> AsyncGenerator[Rig, N
     assert found is not None
     sock = bind("127.0.0.1", 0)
     node = create_node(
-        NodeSettings(hosts=frozenset({authority_of(sock)}), **settings),
+        NodeSettings(origins=frozenset({origin_of(sock)}), **settings),
         found,
         HARDWARE,
         SignedKeyset(),

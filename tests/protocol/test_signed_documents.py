@@ -19,7 +19,8 @@ from luckrig.protocol.ids import derive_id
 from luckrig.protocol.jws import sign_with_jwk
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.keyset import Keyset, sign_keyset, verify_keyset
-from luckrig.protocol.proofs import make_proof, verify_proof
+from luckrig.protocol.proofs import Proof, make_proof, verify_proof
+from luckrig.protocol.replays import ProofCache
 from tests.vectors import load_vectors
 
 VECTOR = load_vectors("descriptors")
@@ -235,10 +236,25 @@ def proof(**changes: Any) -> str:
     return make_proof(**(PROOF_OF | made | changes))
 
 
+def check(text: str, *, now: float = NOW, **changes: Any) -> Proof:
+    """Verify a proof, body included, as for PROOF_OF with changes."""
+    asked = PROOF_OF | changes
+    checked = verify_proof(
+        text,
+        method=asked["method"],
+        urls=[asked["url"], "https://also-known-as.example/"],
+        now=now,
+        access_token=asked.get("access_token"),
+    )
+    checked.check_body(asked["body"])
+    return checked
+
+
 def test_proof_names_the_key_that_signed_the_request() -> None:
-    checked = verify_proof(proof(), **PROOF_OF, now=NOW + 60)
+    checked = check(proof(), now=NOW + 60)
     assert checked.key == OWNER.public
     assert checked.jti == "j" * 22
+    assert check(proof(access_token="t"), access_token="t").key == OWNER.public
 
 
 @pytest.mark.parametrize(
@@ -251,12 +267,14 @@ def test_proof_names_the_key_that_signed_the_request() -> None:
         ({}, {"now": NOW + 61}),
         ({}, {"now": NOW - 61}),
         ({"jti": "short"}, {}),
+        ({"access_token": "a"}, {}),
+        ({}, {"access_token": "a"}),
+        ({"access_token": "a"}, {"access_token": "b"}),
     ],
 )
 def test_proof_of_another_request_is_refused(made: dict[str, Any], checked: dict[str, Any]) -> None:
     with pytest.raises(PeerError) as caught:
-        asked: dict[str, Any] = PROOF_OF | {"now": NOW} | checked
-        verify_proof(proof(**made), **asked)
+        check(proof(**made), **checked)
     assert caught.value.code == "proof_invalid"
 
 
@@ -265,4 +283,24 @@ def test_no_changed_byte_of_a_proof_is_accepted() -> None:
     for index in range(len(good)):
         bad = good[:index] + chr(ord(good[index]) ^ 1) + good[index + 1 :]
         with pytest.raises(PeerError):
-            verify_proof(bad, **PROOF_OF, now=NOW)
+            check(bad)
+
+
+def test_proof_works_once_while_it_would_be_accepted() -> None:
+    cache = ProofCache()
+    checked = check(proof())
+    cache.use(checked, now=NOW)
+    for now in (NOW, NOW + 60, NOW + 119):
+        with pytest.raises(PeerError):
+            cache.use(checked, now=now)
+
+
+def test_full_cache_refuses_newcomers_instead_of_forgetting() -> None:
+    cache = ProofCache(max_proofs=2)
+    proofs = [check(proof(jti=letter * 22)) for letter in "abc"]
+    cache.use(proofs[0], now=NOW)
+    cache.use(proofs[1], now=NOW)
+    with pytest.raises(PeerError) as caught:
+        cache.use(proofs[2], now=NOW)
+    assert caught.value.code == "rate_limited"
+    cache.use(proofs[2], now=NOW + 121)

@@ -153,6 +153,15 @@ async def test_token_is_signed_for_the_user_and_the_rig(tracker: Tracker) -> Non
     assert reply["models"] == ["qwen3:8b"]
 
 
+async def test_bound_token_names_the_key_and_lives_longer(tracker: Tracker) -> None:
+    body = ASK[:-1] + b', "bound": true}'
+    reply = (await tracker.ask_token(body, key=USER)).json()
+    claims = _claims(reply["token"])
+    assert claims["cnf"] == {"jkt": USER.public.thumbprint}
+    assert claims["exp"] - claims["iat"] == 3600
+    assert reply["token_type"] == "DPoP"
+
+
 async def test_two_rigs_cannot_tell_that_they_share_a_user(tracker: Tracker) -> None:
     await tracker.publish(make_node(2))
     subs = set[str]()

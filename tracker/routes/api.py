@@ -103,10 +103,10 @@ class Api:
         proof = verify_proof(
             proofs[0],
             method="POST",
-            url=f"{self._public_url}/api/v1/tokens",
-            body=body,
+            urls=(f"{self._public_url}/api/v1/tokens",),
             now=self._clock(),
         )
+        proof.check_body(body)
         return json_response(await self._tokens.issue(decode(body, TokenRequest), proof))
 
     async def get_keyset(self, request: Request) -> Response:

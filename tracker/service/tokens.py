@@ -10,12 +10,19 @@ from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.proofs import Proof
-from luckrig.protocol.tokens import Claims, Limits, issue
+from luckrig.protocol.replays import ProofCache
+from luckrig.protocol.tokens import (
+    MAX_BEARER_TTL_SECONDS,
+    MAX_BOUND_TTL_SECONDS,
+    Claims,
+    Confirmation,
+    Limits,
+    issue,
+)
 from luckrig.protocol.wire import TokenReply, TokenRequest
 from luckrig.tracker.domain.records import NodeRecord, TokenRecord
 from luckrig.tracker.domain.views import base_url
 from luckrig.tracker.service.keyset import TrackerKeys
-from luckrig.tracker.service.replays import ProofCache
 from luckrig.tracker.store.interface import Store
 
 _HOUR_SECONDS: Final = 3600
@@ -55,7 +62,7 @@ class TokenService:
         self._proofs.use(proof, now=now)
         user_id = derive_id("u1", proof.key)
         node = await self._usable_node(request.node_id)
-        claims = self._claims(user_id, request, int(now))
+        claims = self._claims(user_id, request, proof, int(now))
         record = TokenRecord(
             jti=claims.jti,
             user_id=user_id,
@@ -69,7 +76,7 @@ class TokenService:
             await self._store.add_token(record)
         return TokenReply(
             token=issue(claims, key=self._keys.signing),
-            token_type="Bearer",
+            token_type="Bearer" if claims.cnf is None else "DPoP",
             expires_at=claims.exp,
             node_id=claims.aud,
             base_url=base_url(node.descriptor),
@@ -105,8 +112,15 @@ class TokenService:
                 retry_after_seconds=60,
             )
 
-    def _claims(self, user_id: str, request: TokenRequest, now: int) -> Claims:
-        ttl = min(request.ttl_seconds or self._ttl_seconds, self._ttl_seconds)
+    def _claims(self, user_id: str, request: TokenRequest, proof: Proof, now: int) -> Claims:
+        if not request.bound and (request.ttl_seconds or 0) > MAX_BEARER_TTL_SECONDS:
+            raise PeerError(
+                "invalid_request",
+                f"A token that isn't bound lives {MAX_BEARER_TTL_SECONDS} seconds at most.",
+                param="ttl_seconds",
+            )
+        longest = MAX_BOUND_TTL_SECONDS if request.bound else self._ttl_seconds
+        ttl = min(request.ttl_seconds or longest, longest)
         return Claims(
             iss=self._keys.root_id,
             aud=request.node_id,
@@ -116,4 +130,5 @@ class TokenService:
             jti=b64url_encode(self._random_bytes(16)),
             tier="limited",
             lim=self._limited,
+            cnf=Confirmation(jkt=proof.key.thumbprint) if request.bound else None,
         )

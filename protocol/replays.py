@@ -1,4 +1,4 @@
-"""Remembers the proofs that were used, so that none is used twice."""
+"""Remembers the proofs that were used, so that none is used twice, at a tracker or at a rig."""
 
 from collections import OrderedDict
 from typing import Final
@@ -25,7 +25,7 @@ class ProofCache:
             raise PeerError("proof_invalid", "This DPoP proof was used before. Make a new one.")
         if len(self._seen) >= self._max_proofs:
             raise PeerError(
-                "rate_limited", "The tracker is too busy. Try again.", retry_after_seconds=60
+                "rate_limited", "Too many signed requests. Try again.", retry_after_seconds=60
             )
         # A proof counts from iat - window to iat + window, so it must be kept twice the window.
         self._seen[name] = now + 2 * PROOF_WINDOW_SECONDS
