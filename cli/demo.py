@@ -15,7 +15,7 @@ from luckrig.cli.engines import chosen_engine
 from luckrig.cli.home import Home
 from luckrig.cli.hosting import running_tracker
 from luckrig.cli.options import ask_tracker, engine_option, json_option, verbose_option
-from luckrig.cli.output import note, print_json, say
+from luckrig.cli.output import console, note, print_json, say, styled
 from luckrig.cli.rig import RigPlan, RunningRig, running_rig
 from luckrig.cli.serve import bind, origin_of, run, stop_on_signals
 from luckrig.client.tracker import TrackerClient
@@ -135,23 +135,23 @@ def _announce(
     elsewhere = (
         "" if address.origin.endswith(f":{DEFAULT_PORT}") else f" --tracker {address.origin}"
     )
-    say("")
-    say("  luckrig demo is ready")
-    say("")
-    say(f"  map        {address.origin}/")
-    say(f"  rig        {rig.page}")
-    say(f"  API        {token.base_url}")
-    say(f"  models     {', '.join(rig.models)}")
-    say("")
-    say("  In a second terminal:")
-    say("")
+    out = console()
+    out.print(styled("\n  The demo is ready.\n", "bold green"))
+    for label, text in (
+        ("map", f"{address.origin}/"),
+        ("rig", rig.page),
+        ("API", token.base_url),
+        ("models", ", ".join(rig.models)),
+    ):
+        out.print(styled(f"  {label:<8}", "dim") + styled(text), soft_wrap=True)
+    out.print(styled("\n  Open the map in a browser. Then, in a second terminal:\n", "bold"))
     say(f'    eval "$({_this_command()} token --env{elsewhere})"')
     say('    curl -N "$OPENAI_BASE_URL/chat/completions" \\')
     say('      -H "Authorization: Bearer $OPENAI_API_KEY" -H "Content-Type: application/json" \\')
     say('      -d \'{"model": "\'"$OPENAI_MODEL"\'", "stream": true,')
     say('           "messages": [{"role": "user", "content": "Hello! Who are you?"}]}\'')
     say("")
-    note("  Ctrl-C stops everything.")
+    note("\n  Ctrl-C stops everything.")
 
 
 def _this_command() -> str:

@@ -1,6 +1,7 @@
 """Knows how the engine is, by asking it every few seconds."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import NoReturn
 
@@ -20,13 +21,21 @@ class EngineWatch:
         self._upstream = upstream
         self._dialect = dialect
         self._interval_seconds = interval_seconds
+        self._fault_seen = asyncio.Event()
         self.state = state
 
     async def run(self) -> NoReturn:
-        """Ask until cancelled."""
+        """Ask until cancelled: after each interval, and as soon as a request met a fault."""
         while True:
-            await asyncio.sleep(self._interval_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_seconds):
+                    await self._fault_seen.wait()
+            self._fault_seen.clear()
             await self.look()
+
+    def note_fault(self) -> None:
+        """A request got no good answer: look now, so that the map doesn't show what was."""
+        self._fault_seen.set()
 
     def is_offered(self, model: str) -> bool:
         """Whether the engine serves a model of that name."""

@@ -89,7 +89,7 @@ def create_node(
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
         obey_rules=ObeyRules([load_pack("baseline")]),
         wait_for_turn=WaitForTurn(queue, monotonic),
-        generate=Generate(upstream, found.dialect, watch.quantization, monotonic),
+        generate=Generate(upstream, found.dialect, watch.quantization, watch.note_fault, monotonic),
         list_models=ListModels(watch),
         answer_health=AnswerHealth(watch, queue, node_id),
     )

@@ -20,7 +20,10 @@ MAX_WHOLE_REPLY_BYTES: Final = 16 << 20
 
 @dataclass(frozen=True)
 class Generate:
-    """Answers the exchange. quantization_of: the model's, as the engine says, or None.
+    """Answers the exchange.
+
+    quantization_of: the model's, as the engine says, or None. on_fault: called when the engine
+    doesn't answer as it should.
 
     The engine always streams: llama-server goes on generating a reply that isn't streamed after
     its client has gone, so that reply is put together here.
@@ -32,10 +35,18 @@ class Generate:
     upstream: Upstream
     dialect: Dialect
     quantization_of: Callable[[str], str | None]
+    on_fault: Callable[[], None]
     monotonic: Callable[[], float]
 
     async def __call__(self, exchange: Exchange) -> None:
         """Generate and answer."""
+        try:
+            await self._generate(exchange)
+        except UpstreamError:
+            self.on_fault()
+            raise
+
+    async def _generate(self, exchange: Exchange) -> None:
         assert exchange.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
         call = self._engine_call(exchange)
         meter = Meter(queue_seconds=exchange.queue_seconds, monotonic=self.monotonic)

@@ -179,6 +179,23 @@ async def test_prompt_beyond_the_context_is_a_clear_400(demo: Demo) -> None:
     assert refused.value.code == "context_length_exceeded"
 
 
+def test_map_shows_a_rig_whose_engine_died(tmp_path: Path) -> None:
+    """503 with Retry-After for the client, `unavailable` on the map."""
+    with running_demo(tmp_path) as demo:
+        (engine,) = psutil.Process(demo.process.pid).children()
+        engine.kill()
+        client = client_of(demo).with_options(max_retries=0)
+        with pytest.raises(openai.InternalServerError) as refused:
+            client.chat.completions.create(
+                model=demo.announced["model"], messages=[{"role": "user", "content": "Hello"}]
+            )
+        assert refused.value.status_code == 503
+        assert int(refused.value.response.headers["retry-after"]) > 0
+        node_url = f"{demo.announced['tracker']}/api/v1/nodes/{demo.announced['node_id']}"
+        while get_json(node_url)["node"]["status"] != "unavailable":
+            pass  # the tracker looks every two seconds; the test's timeout bounds this
+
+
 def test_token_of_one_rig_is_nothing_at_another(demo: Demo, tmp_path: Path) -> None:
     with running_demo(tmp_path) as other:
         stranger = openai.OpenAI(

@@ -382,7 +382,7 @@ async def test_engine_that_is_down_gives_503_with_retry_after(engine: FakeOpenAi
     response = await rig.chat(stream=True)
     assert error_of(response) == (503, "engine_unavailable")
     assert int(response.headers["retry-after"]) > 0
-    await rig.node.watch.look()
+    await _until(lambda: rig.node.watch.state.status == "down")  # no need to wait for the next look
     assert (await rig.http.get("/health")).json()["status"] == "unavailable"
 
 
