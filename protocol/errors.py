@@ -17,7 +17,7 @@ class Code(NamedTuple):
 
 
 _REQUEST, _AUTH, _MISSING = "invalid_request_error", "authentication_error", "not_found_error"
-_LIMIT, _SERVER = "rate_limit_error", "server_error"
+_LIMIT, _SERVER, _PERMISSION = "rate_limit_error", "server_error", "permission_error"
 
 CODES: Final[Mapping[str, Code]] = {
     "invalid_json": Code(400, _REQUEST, "the body is not strict JSON: syntax, depth, duplicates"),
@@ -31,6 +31,8 @@ CODES: Final[Mapping[str, Code]] = {
     "token_expired": Code(401, _AUTH, "the token has expired; ask the tracker for a new one"),
     "proof_invalid": Code(401, _AUTH, "the signed proof doesn't fit this request"),
     "signature_invalid": Code(401, _AUTH, "a descriptor or keyset has a wrong signature"),
+    "banned": Code(403, _PERMISSION, "an operator of the tracker banned this user or rig"),
+    "operators_only": Code(403, _PERMISSION, "only the tracker's operators may do this"),
     "not_found": Code(404, _MISSING, "no such route"),
     "node_not_found": Code(404, _MISSING, "no such rig on this tracker"),
     "model_not_found": Code(404, _MISSING, "this rig doesn't offer that model"),
@@ -104,6 +106,17 @@ class TokenForged(PeerError):
         super().__init__(
             "token_invalid",
             "This token isn't valid at this rig. Ask the tracker for a token for this rig.",
+        )
+
+
+class Banned(PeerError):
+    """An operator of the tracker banned this user; raised at rigs, which don't know why."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "banned",
+            "The tracker that issued this token has banned its user. "
+            "Ask it for a new token: its refusal says why, and until when.",
         )
 
 

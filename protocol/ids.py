@@ -30,8 +30,11 @@ ROOT_ID_PATTERN: Final = "^r1[a-z2-7]{32}$"
 NodeId = Annotated[str, msgspec.Meta(pattern=NODE_ID_PATTERN, max_length=ID_CHARS)]
 UserId = Annotated[str, msgspec.Meta(pattern=USER_ID_PATTERN, max_length=ID_CHARS)]
 RootId = Annotated[str, msgspec.Meta(pattern=ROOT_ID_PATTERN, max_length=ID_CHARS)]
+SubjectId = Annotated[str, msgspec.Meta(pattern="^[nu]1[a-z2-7]{32}$", max_length=ID_CHARS)]
+"""A node or a user: whoever can be banned."""
 
 _NODE_ID: Final = re.compile(NODE_ID_PATTERN)
+_USER_ID: Final = re.compile(USER_ID_PATTERN)
 
 
 def derive_id(kind: Kind, key: PublicKey) -> str:
@@ -43,3 +46,8 @@ def derive_id(kind: Kind, key: PublicKey) -> str:
 def is_node_id(text: str) -> bool:
     """Whether the text has the shape of a node id (not whether such a node exists)."""
     return len(text) == ID_CHARS and _NODE_ID.match(text) is not None
+
+
+def is_user_id(text: str) -> bool:
+    """The same for a user id."""
+    return len(text) == ID_CHARS and _USER_ID.match(text) is not None

@@ -36,7 +36,8 @@ CLOCK_SKEW_SECONDS: Final = 30
 Tier = Literal["limited", "contributor"]
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-_Opaque = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
+Opaque = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
+"""An id or a pseudonym that means nothing to its reader."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,10 +66,10 @@ class Claims(
 
     iss: RootId
     aud: NodeId
-    sub: _Opaque
+    sub: Opaque
     iat: _Seconds
     exp: _Seconds
-    jti: _Opaque
+    jti: Opaque
     tier: Tier
     lim: Limits
     cnf: Confirmation | None = None

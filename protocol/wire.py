@@ -1,12 +1,16 @@
 """The JSON of the tracker's public API, /api/v1. The OpenAPI document is made from these types."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from luckrig.protocol.descriptor import EngineInfo, Hardware, Offer, Policy
-from luckrig.protocol.ids import NodeId, RootId, UserId
+from luckrig.protocol.ids import NodeId, RootId, SubjectId, UserId
 from luckrig.protocol.tokens import Limits, Tier
+
+MAX_REASON_CHARS: Final = 280
+END_OF_9999: Final = 253_402_300_799
+"""The last second that every calendar can print."""
 
 NodeStatus = Literal["starting", "available", "busy", "paused", "unavailable", "unknown"]
 """unknown: not looked at yet. starting: its engine is loading. unavailable: it doesn't answer."""
@@ -102,6 +106,47 @@ class KeysetReply(msgspec.Struct, frozen=True, kw_only=True):
 
     root_id: RootId
     keyset: str
+
+
+class RevocationsReply(msgspec.Struct, frozen=True, kw_only=True):
+    """revocations: compact JWS signed by a key of the keyset; the format is in docs/PROTOCOL.md."""
+
+    revocations: str
+
+
+class BanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's decision, signed with a DPoP proof. subject: u1… a user, n1… a rig.
+
+    reason: 1 to MAX_REASON_CHARS characters; the banned one gets to read it. expires_at: Unix
+    seconds, None for good.
+    """
+
+    subject: SubjectId
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON_CHARS)]
+    expires_at: Annotated[int, msgspec.Meta(ge=0, le=END_OF_9999)] | None = None
+
+
+class LiftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's decision to end a ban, signed with a DPoP proof."""
+
+    subject: SubjectId
+
+
+class BanReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The ban that is now in force."""
+
+    subject: SubjectId
+    reason: str
+    created_at: int
+    expires_at: int | None
+    decided_by: UserId
+
+
+class LiftReply(msgspec.Struct, frozen=True, kw_only=True):
+    """was_banned: whether there was anything to lift."""
+
+    subject: SubjectId
+    was_banned: bool
 
 
 class TrackerHealth(msgspec.Struct, frozen=True, kw_only=True):
