@@ -18,12 +18,16 @@ from starlette.types import ASGIApp
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.tracker.edge import Edge
+from luckrig.tracker.routes.admin import AdminApi
 from luckrig.tracker.routes.api import Api
 from luckrig.tracker.routes.http import error_response
 from luckrig.tracker.routes.pages import Pages
+from luckrig.tracker.routes.signed import SignedRequests
+from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.keyset import KeysetService, TrackerKeys
 from luckrig.tracker.service.monitor import HealthMonitor, Prober
 from luckrig.tracker.service.nodes import NodeService
+from luckrig.tracker.service.revocations import RevocationService
 from luckrig.tracker.service.tokens import TokenService
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.interface import Store, StoreError
@@ -55,8 +59,13 @@ def create_app(
     monitor = HealthMonitor(
         store, prober, interval_seconds=settings.health_interval_seconds, clock=clock, rng=rng
     )
+    revocations = RevocationService(store, keys, clock=clock)
+    bans = BanService(
+        store, operators=settings.operators, clock=clock, on_change=revocations.forget
+    )
     nodes = NodeService(
         store,
+        bans,
         public_url=settings.public_url,
         allow_private_endpoints=settings.allow_private_endpoints,
         clock=clock,
@@ -65,19 +74,23 @@ def create_app(
     tokens = TokenService(
         store,
         keys,
+        bans,
         limited=settings.limited,
         ttl_seconds=settings.token_ttl_seconds,
         tokens_per_hour=settings.tokens_per_hour,
         clock=clock,
         random_bytes=random_bytes,
     )
+    signed = SignedRequests(public_url=settings.public_url, clock=clock)
     api = Api(
         nodes=nodes,
         tokens=tokens,
         keyset=KeysetService(keys, clock=clock),
+        revocations=revocations,
+        signed=signed,
+        others=AdminApi(bans=bans, signed=signed).operations,
         public_url=settings.public_url,
         version=version,
-        clock=clock,
     )
     files = static_files()
     pages = Pages(

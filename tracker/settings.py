@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from luckrig.protocol.address import is_origin
+from luckrig.protocol.ids import is_user_id
 from luckrig.protocol.tokens import MAX_BEARER_TTL_SECONDS, Limits
 
 _TRUE: Final = {"1", "true", "yes", "on"}
@@ -19,6 +20,7 @@ class TrackerSettings:
     allow_private_endpoints: list and probe rigs on loopback, private networks and plain http; for
     a tracker on one's own machine or LAN only, since it lets strangers aim probes at them.
     tokens_per_hour: tokens one user may get in any 3,600 seconds.
+    operators: ids (u1…) of the users who may ban.
     """
 
     public_url: str
@@ -27,6 +29,7 @@ class TrackerSettings:
     health_timeout_seconds: float = 2.0
     token_ttl_seconds: int = MAX_BEARER_TTL_SECONDS
     tokens_per_hour: int = 60
+    operators: frozenset[str] = frozenset()
     limited: Limits = field(
         default_factory=lambda: Limits(requests=120, output_tokens=1024, concurrency=2, priority=0)
     )
@@ -47,6 +50,10 @@ class TrackerSettings:
             environ, "LUCKRIG_TRACKER_TOKEN_TTL", 900, 30, MAX_BEARER_TTL_SECONDS, problems
         )
         per_hour = _number(environ, "LUCKRIG_TRACKER_TOKENS_PER_HOUR", 60, 1, 1_000_000, problems)
+        listed = environ.get("LUCKRIG_TRACKER_OPERATORS", "").split(",")
+        operators = frozenset(name.strip() for name in listed if name.strip())
+        if not all(map(is_user_id, operators)):
+            problems.append("LUCKRIG_TRACKER_OPERATORS must be user ids, u1…, with commas between")
         if problems:
             raise ValueError("; ".join(problems))
         return cls(
@@ -56,6 +63,7 @@ class TrackerSettings:
             health_timeout_seconds=timeout,
             token_ttl_seconds=int(ttl),
             tokens_per_hour=int(per_hour),
+            operators=operators,
         )
 
 

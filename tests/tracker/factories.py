@@ -17,7 +17,7 @@ from luckrig.protocol.descriptor import (
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.wire import NodeStatus, QueueView
-from luckrig.tracker.domain.records import UNSEEN, Health, NodeRecord, TokenRecord
+from luckrig.tracker.domain.records import UNSEEN, BanRecord, Health, NodeRecord, TokenRecord
 
 NOW = 1_800_000_000
 """Unix seconds: when the tests happen."""
@@ -103,4 +103,18 @@ def make_token(number: int = 1, *, user: int = 1, issued_at: int = NOW) -> Token
         sub=f"pseudonym-of-{user:08}",
         issued_at=issued_at,
         expires_at=issued_at + 900,
+    )
+
+
+def make_ban(
+    subject_id: str = "u1" + "a" * 32, *, reason: str = "spam", seconds: int | None = None
+) -> BanRecord:
+    """A ban that was decided NOW. seconds: how long it lasts, None for good."""
+    return BanRecord(
+        subject_kind="node" if subject_id.startswith("n1") else "user",
+        subject_id=subject_id,
+        reason=reason,
+        created_at=NOW,
+        expires_at=None if seconds is None else NOW + seconds,
+        decided_by="u1" + "o" * 32,
     )

@@ -340,6 +340,9 @@ async def test_openapi_document_describes_what_is_served(tracker: Tracker) -> No
         ("get", "/api/v1/nodes/{node_id}"),
         ("post", "/api/v1/tokens"),
         ("get", "/api/v1/keyset"),
+        ("get", "/api/v1/revocations/{node_id}"),
+        ("post", "/api/v1/admin/bans"),
+        ("post", "/api/v1/admin/bans/lift"),
         ("get", "/health"),
     }
     assert {(m, path) for path, methods in document["paths"].items() for m in methods} == served

@@ -16,7 +16,7 @@ from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.store.interface import Store, StoreError
 from luckrig.tracker.store.memory import MemoryStore
 from luckrig.tracker.store.sqlite import open_store
-from tests.tracker.factories import NOW, make_health, make_node, make_token, seeded
+from tests.tracker.factories import NOW, make_ban, make_health, make_node, make_token, seeded
 from tests.tracker.store_contract import StoreContract, put
 
 
@@ -41,7 +41,9 @@ async def random_step(store: Store, rng: Random, step: int) -> object:
     seed, seq = rng.randint(1, 5), rng.randint(1, 6)
     statuses: list[NodeStatus] = ["available", "paused"]
     try:
-        match rng.choice(["put", "put", "health", "token", "count", "prune"]):
+        match rng.choice(
+            ["put", "put", "health", "token", "count", "prune", "ban", "lift", "revoked"]
+        ):
             case "put":
                 endpoints = [f"https://{rng.randint(1, 2)}.example"]
                 node = make_node(seed, seq=seq, endpoints=endpoints, listed_at=NOW + step)
@@ -56,6 +58,13 @@ async def random_step(store: Store, rng: Random, step: int) -> object:
             case "count":
                 user_id = make_token(user=seed).user_id
                 return await store.tokens_of(user_id, since=NOW + step // 2)
+            case "ban":
+                user_id = make_token(user=seed).user_id
+                await store.put_ban(make_ban(user_id, seconds=rng.choice([None, step + 5])))
+            case "lift":
+                return await store.lift_ban(make_token(user=seed).user_id)
+            case "revoked":
+                return await store.revoked(now=NOW + step)
             case _:
                 return await store.prune_tokens(now=NOW + 900 + step // 3)
     except (PeerError, StoreError) as error:

@@ -65,17 +65,23 @@ class Tracker:
         self, body: bytes, *, key: PrivateKey, proof: str | None = None, **headers: str
     ) -> httpx2.Response:
         """POST a token request, with a fitting proof unless one is given."""
+        return await self.ask("/api/v1/tokens", body, key=key, proof=proof, **headers)
+
+    async def ask(
+        self, path: str, body: bytes, *, key: PrivateKey, proof: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        """POST anything that needs a proof."""
         self._count += 1
         proof = proof or make_proof(
             key=key,
             method="POST",
-            url=f"{URL}/api/v1/tokens",
+            url=f"{URL}{path}",
             body=body,
             now=self.clock.now,
             jti=f"proof-{self._count:016}",
         )
         merged = {"content-type": "application/json", "DPoP": proof, **headers}
-        return await self.http.post("/api/v1/tokens", content=body, headers=merged)
+        return await self.http.post(path, content=body, headers=merged)
 
 
 def healthy(node: NodeRecord) -> NodeHealth:

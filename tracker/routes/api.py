@@ -1,6 +1,6 @@
 """The JSON API under /api/v1, and /health."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -9,26 +9,26 @@ from starlette.responses import Response
 from luckrig.protocol.descriptor import MAX_DESCRIPTOR_BYTES, SignedDescriptor
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NODE_ID_PATTERN, is_node_id
-from luckrig.protocol.proofs import verify_proof
 from luckrig.protocol.strictjson import decode
 from luckrig.protocol.wire import (
     KeysetReply,
     NodeDetail,
     NodePage,
     PublishReply,
+    RevocationsReply,
     TokenReply,
     TokenRequest,
     TrackerHealth,
 )
-from luckrig.tracker.routes.http import cacheable_json, json_response, read_json_body
+from luckrig.tracker.routes.http import BODY_ERRORS, cacheable_json, json_response, read_json_body
 from luckrig.tracker.routes.openapi import openapi_document
 from luckrig.tracker.routes.operations import Operation, Parameter
 from luckrig.tracker.routes.query import QUERY_PARAMETERS, parse_query
+from luckrig.tracker.routes.signed import PROOF, SignedRequests
 from luckrig.tracker.service.keyset import KeysetService
 from luckrig.tracker.service.nodes import NodeService
+from luckrig.tracker.service.revocations import RevocationService
 from luckrig.tracker.service.tokens import TokenService
-
-MAX_TOKEN_REQUEST_BYTES: Final = 4096
 
 _NODE_ID: Final = Parameter(
     name="node_id",
@@ -37,23 +37,10 @@ _NODE_ID: Final = Parameter(
     description="The rig's id.",
     required=True,
 )
-_PROOF: Final = Parameter(
-    name="DPoP",
-    where="header",
-    schema={"type": "string"},
-    description="Proof over this very request, made with the user's key.",
-    required=True,
-)
-_BODY_ERRORS: Final = (
-    "invalid_json",
-    "invalid_request",
-    "body_too_large",
-    "unsupported_media_type",
-)
 
 
 class Api:
-    """The handlers of the API; `operations` is the list of all of them."""
+    """The handlers of the API; `operations` is the list of all of them and of the `others`."""
 
     def __init__(
         self,
@@ -61,17 +48,20 @@ class Api:
         nodes: NodeService,
         tokens: TokenService,
         keyset: KeysetService,
+        revocations: RevocationService,
+        signed: SignedRequests,
+        others: Sequence[Operation],
         public_url: str,
         version: str,
-        clock: Callable[[], float],
     ) -> None:
         self._nodes = nodes
         self._tokens = tokens
         self._keyset = keyset
+        self._revocations = revocations
+        self._signed = signed
         self._public_url = public_url
         self._version = version
-        self._clock = clock
-        self.operations = self._list_operations()
+        self.operations = (*self._list_operations(), *others)
 
     def document(self) -> dict[str, Any]:
         """The OpenAPI document of this API."""
@@ -84,10 +74,7 @@ class Api:
 
     async def get_node(self, request: Request) -> Response:
         """GET /api/v1/nodes/{node_id}."""
-        node_id = request.path_params["node_id"]
-        if not is_node_id(node_id):
-            raise PeerError("node_not_found", "A node id is n1 and 32 characters of base32.")
-        return cacheable_json(request, await self._nodes.detail(node_id))
+        return cacheable_json(request, await self._nodes.detail(_node_id(request)))
 
     async def publish_node(self, request: Request) -> Response:
         """POST /api/v1/nodes."""
@@ -96,22 +83,17 @@ class Api:
 
     async def issue_token(self, request: Request) -> Response:
         """POST /api/v1/tokens."""
-        body = await read_json_body(request, max_bytes=MAX_TOKEN_REQUEST_BYTES)
-        proofs = request.headers.getlist("dpop")
-        if len(proofs) != 1:
-            raise PeerError("proof_invalid", "Send exactly one DPoP header: see docs/PROTOCOL.md.")
-        proof = verify_proof(
-            proofs[0],
-            method="POST",
-            urls=(f"{self._public_url}/api/v1/tokens",),
-            now=self._clock(),
-        )
-        proof.check_body(body)
-        return json_response(await self._tokens.issue(decode(body, TokenRequest), proof))
+        signed = await self._signed.read(request)
+        wanted = decode(signed.body, TokenRequest)
+        return json_response(await self._tokens.issue(wanted, signed.key))
 
     async def get_keyset(self, request: Request) -> Response:
         """GET /api/v1/keyset."""
         return cacheable_json(request, self._keyset.current())
+
+    async def get_revocations(self, request: Request) -> Response:
+        """GET /api/v1/revocations/{node_id}."""
+        return cacheable_json(request, await self._revocations.current(_node_id(request)))
 
     async def get_health(self, request: Request) -> Response:
         """GET /health."""
@@ -150,9 +132,10 @@ class Api:
                 request=SignedDescriptor,
                 response=PublishReply,
                 errors=(
-                    *_BODY_ERRORS,
+                    *BODY_ERRORS,
                     "unsafe_text",
                     "signature_invalid",
+                    "banned",
                     "descriptor_conflict",
                 ),
             ),
@@ -174,10 +157,11 @@ class Api:
                 handler=self.issue_token,
                 request=TokenRequest,
                 response=TokenReply,
-                parameters=(_PROOF,),
+                parameters=(PROOF,),
                 errors=(
-                    *_BODY_ERRORS,
+                    *BODY_ERRORS,
                     "proof_invalid",
+                    "banned",
                     "node_not_found",
                     "node_offline",
                     "rate_limited",
@@ -193,6 +177,16 @@ class Api:
             ),
             Operation(
                 method="GET",
+                path="/api/v1/revocations/{node_id}",
+                name="getRevocations",
+                summary="A rig's banned users, signed; rigs follow it.",
+                handler=self.get_revocations,
+                response=RevocationsReply,
+                parameters=(_NODE_ID,),
+                errors=("node_not_found",),
+            ),
+            Operation(
+                method="GET",
                 path="/health",
                 name="getHealth",
                 summary="The tracker's own health.",
@@ -200,3 +194,10 @@ class Api:
                 response=TrackerHealth,
             ),
         )
+
+
+def _node_id(request: Request) -> str:
+    node_id: str = request.path_params["node_id"]
+    if not is_node_id(node_id):
+        raise PeerError("node_not_found", "A node id is n1 and 32 characters of base32.")
+    return node_id

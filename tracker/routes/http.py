@@ -11,6 +11,13 @@ from starlette.responses import Response
 from luckrig.protocol.errors import LuckrigError, PeerError, error_body
 
 JSON: Final = "application/json"
+BODY_ERRORS: Final = (
+    "invalid_json",
+    "invalid_request",
+    "body_too_large",
+    "unsupported_media_type",
+)
+"""What read_json_body and decode may refuse."""
 
 
 async def read_json_body(request: Request, *, max_bytes: int) -> bytes:

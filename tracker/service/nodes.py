@@ -13,6 +13,7 @@ from luckrig.tracker.domain.listing import NodeQuery, select
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.domain.scarcity import scarcities
 from luckrig.tracker.domain.views import node_view
+from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.store.interface import Store
 
 SCARCITY_AGE_SECONDS: Final = 2.0
@@ -20,11 +21,15 @@ SCARCITY_AGE_SECONDS: Final = 2.0
 
 
 class NodeService:
-    """The map. on_publish: called after a rig was listed, so that its health is looked at soon."""
+    """The map. Banned rigs aren't on it.
+
+    on_publish: called after a rig was listed, so that its health is looked at soon.
+    """
 
     def __init__(
         self,
         store: Store,
+        bans: BanService,
         *,
         public_url: str,
         allow_private_endpoints: bool,
@@ -32,6 +37,7 @@ class NodeService:
         on_publish: Callable[[], None],
     ) -> None:
         self._store = store
+        self._bans = bans
         self._public_url = public_url
         self._allow_private_endpoints = allow_private_endpoints
         self._clock = clock
@@ -42,9 +48,11 @@ class NodeService:
         """List a rig, or list its newer descriptor.
 
         body: signed descriptor, hostile. Raises PeerError as verify_descriptor and
-        Store.put_descriptor do, and invalid_request for an endpoint that this tracker won't list.
+        Store.put_descriptor do, invalid_request for an endpoint that this tracker won't list, and
+        banned.
         """
         descriptor = verify_descriptor(body)
+        await self._bans.check(descriptor.node_id)
         check_listable(descriptor.endpoints, allow_private=self._allow_private_endpoints)
         record = await self._store.put_descriptor(descriptor, body, now=int(self._clock()))
         self._on_publish()
@@ -56,7 +64,7 @@ class NodeService:
 
     async def page(self, query: NodeQuery) -> NodePage:
         """One page of the list. Raises PeerError on a cursor that isn't ours."""
-        nodes = await self._store.nodes()
+        nodes = await self._listed()
         scarcity = self._scarcities(nodes)
         chosen, total, following = select(nodes, scarcity, query)
         views = [node_view(node, scarcity[node.descriptor.node_id]) for node in chosen]
@@ -64,30 +72,38 @@ class NodeService:
 
     async def all_views(self) -> list[NodeView]:
         """Every rig, unsorted: what the map's counts and filter choices are made from."""
-        nodes = await self._store.nodes()
+        nodes = await self._listed()
         scarcity = self._scarcities(nodes)
         return [node_view(node, scarcity[node.descriptor.node_id]) for node in nodes]
 
     async def detail(self, node_id: str) -> NodeDetail:
         """One rig with its signed descriptor. Raises PeerError node_not_found."""
         node = await self._store.node(node_id)
-        if node is None:
+        scarcity = self._scarcities(await self._listed())
+        if node is None or node_id not in scarcity:
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
-        scarcity = self._scarcities(await self._store.nodes())
         return NodeDetail(
             node=node_view(node, scarcity[node_id]), descriptor=msgspec.Raw(node.signed)
         )
 
     async def counts(self) -> tuple[int, int]:
         """(listed rigs, rigs that answer now)."""
-        nodes: list[NodeRecord] = await self._store.nodes()
+        nodes = await self._listed()
         return len(nodes), sum(node.health.status in ("available", "busy") for node in nodes)
 
+    async def _listed(self) -> list[NodeRecord]:
+        nodes, banned = await self._store.nodes(), await self._bans.banned_nodes()
+        return [node for node in nodes if node.node_id not in banned] if banned else nodes
+
     def _scarcities(self, nodes: list[NodeRecord]) -> dict[str, float]:
-        """Scarcity of these nodes, counted anew when a rig came or a while has passed."""
+        """Scarcity of these nodes, counted anew when a rig came or went or a while has passed."""
         counted_at, scarcity = self._scarcity
         now = self._clock()
-        if now - counted_at >= SCARCITY_AGE_SECONDS or len(scarcity) != len(nodes):
+        if now - counted_at >= SCARCITY_AGE_SECONDS or not _is_about(scarcity, nodes):
             scarcity = scarcities(nodes)
             self._scarcity = (now, scarcity)
         return scarcity
+
+
+def _is_about(scarcity: dict[str, float], nodes: list[NodeRecord]) -> bool:
+    return len(scarcity) == len(nodes) and all(node.node_id in scarcity for node in nodes)

@@ -9,8 +9,7 @@ from typing import Final
 from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import derive_id
-from luckrig.protocol.proofs import Proof
-from luckrig.protocol.replays import ProofCache
+from luckrig.protocol.keys import PublicKey
 from luckrig.protocol.tokens import (
     MAX_BEARER_TTL_SECONDS,
     MAX_BOUND_TTL_SECONDS,
@@ -22,6 +21,7 @@ from luckrig.protocol.tokens import (
 from luckrig.protocol.wire import TokenReply, TokenRequest
 from luckrig.tracker.domain.records import NodeRecord, TokenRecord
 from luckrig.tracker.domain.views import base_url
+from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.keyset import TrackerKeys
 from luckrig.tracker.store.interface import Store
 
@@ -36,6 +36,7 @@ class TokenService:
         self,
         store: Store,
         keys: TrackerKeys,
+        bans: BanService,
         *,
         limited: Limits,
         ttl_seconds: int,
@@ -45,24 +46,25 @@ class TokenService:
     ) -> None:
         self._store = store
         self._keys = keys
+        self._bans = bans
         self._limited = limited
         self._ttl_seconds = ttl_seconds
         self._tokens_per_hour = tokens_per_hour
         self._clock = clock
         self._random_bytes = random_bytes
-        self._proofs = ProofCache()
         self._quota = asyncio.Lock()
 
-    async def issue(self, request: TokenRequest, proof: Proof) -> TokenReply:
-        """A token for one rig, for the user whose key made the proof; stored before it is sent.
+    async def issue(self, request: TokenRequest, key: PublicKey) -> TokenReply:
+        """A token for one rig, for the user whose key signed the request; stored before it is sent.
 
-        Raises PeerError: proof_invalid when replayed, node_not_found, node_offline, rate_limited.
+        A ban that comes while this waits for the store finds the token there and revokes it.
+        Raises PeerError: banned, node_not_found, node_offline, rate_limited.
         """
         now = self._clock()
-        self._proofs.use(proof, now=now)
-        user_id = derive_id("u1", proof.key)
+        user_id = derive_id("u1", key)
+        await self._bans.check(user_id)
         node = await self._usable_node(request.node_id)
-        claims = self._claims(user_id, request, proof, int(now))
+        claims = self._claims(key, request, int(now))
         record = TokenRecord(
             jti=claims.jti,
             user_id=user_id,
@@ -93,7 +95,7 @@ class TokenService:
 
     async def _usable_node(self, node_id: str) -> NodeRecord:
         node = await self._store.node(node_id)
-        if node is None:
+        if node is None or node_id in await self._bans.banned_nodes():
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
         if node.health.status in ("unavailable", "paused"):
             raise PeerError(
@@ -112,7 +114,7 @@ class TokenService:
                 retry_after_seconds=60,
             )
 
-    def _claims(self, user_id: str, request: TokenRequest, proof: Proof, now: int) -> Claims:
+    def _claims(self, key: PublicKey, request: TokenRequest, now: int) -> Claims:
         if not request.bound and (request.ttl_seconds or 0) > MAX_BEARER_TTL_SECONDS:
             raise PeerError(
                 "invalid_request",
@@ -124,11 +126,11 @@ class TokenService:
         return Claims(
             iss=self._keys.root_id,
             aud=request.node_id,
-            sub=self.pseudonym(user_id, request.node_id),
+            sub=self.pseudonym(derive_id("u1", key), request.node_id),
             iat=now,
             exp=now + ttl,
             jti=b64url_encode(self._random_bytes(16)),
             tier="limited",
             lim=self._limited,
-            cnf=Confirmation(jkt=proof.key.thumbprint) if request.bound else None,
+            cnf=Confirmation(jkt=key.thumbprint) if request.bound else None,
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from luckrig.protocol.descriptor import NodeDescriptor
-from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord
+from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord
 
 
 class StoreError(Exception):
@@ -18,7 +18,7 @@ class StoreError(Exception):
 
 
 class Store(Protocol):
-    """Rigs, their health, and the tokens issued for them.
+    """Rigs, their health, the tokens issued for them, and bans.
 
     Durable: when a write returns, it survives the death of the process; in SQLite also a power
     cut. Atomic: a write happens as a whole or, when it raises, not at all; a cancelled caller
@@ -65,6 +65,22 @@ class Store(Protocol):
 
         Whoever counts tokens over a window prunes with a `now` that lies the window back.
         """
+        ...
+
+    async def put_ban(self, ban: BanRecord) -> None:
+        """Ban a user or a rig; takes the place of the subject's earlier ban."""
+        ...
+
+    async def lift_ban(self, subject_id: str) -> bool:
+        """Forget the subject's ban, in force or not; return whether there was one."""
+        ...
+
+    async def bans(self, *, now: int) -> list[BanRecord]:
+        """The bans in force at `now` in no particular order; the list is the caller's to keep."""
+        ...
+
+    async def revoked(self, *, now: int) -> set[tuple[str, str]]:
+        """(node id, sub) of each token that is valid at `now` and whose user is banned then."""
         ...
 
     async def aclose(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from luckrig.protocol.descriptor import NodeDescriptor
-from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
 from luckrig.tracker.store.interface import StoreError
 
 
@@ -15,6 +15,7 @@ class MemoryStore:
         self._nodes: dict[str, NodeRecord] = {}
         self._history: dict[str, list[bytes]] = {}
         self._tokens: dict[str, TokenRecord] = {}
+        self._bans: dict[str, BanRecord] = {}
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int
@@ -55,6 +56,23 @@ class MemoryStore:
         pruned = len(self._tokens) - len(kept)
         self._tokens = kept
         return pruned
+
+    async def put_ban(self, ban: BanRecord) -> None:
+        self._bans[ban.subject_id] = ban
+
+    async def lift_ban(self, subject_id: str) -> bool:
+        return self._bans.pop(subject_id, None) is not None
+
+    async def bans(self, *, now: int) -> list[BanRecord]:
+        return [ban for ban in self._bans.values() if ban.in_force(now)]
+
+    async def revoked(self, *, now: int) -> set[tuple[str, str]]:
+        banned = {ban.subject_id for ban in await self.bans(now=now)}
+        return {
+            (token.node_id, token.sub)
+            for token in self._tokens.values()
+            if token.user_id in banned and token.expires_at > now
+        }
 
     async def aclose(self) -> None:
         pass

@@ -5,7 +5,8 @@ lock, and a task of its own: cancelling the caller can't stop it between two of 
 goes on to its end and only the caller doesn't learn of it.
 
 All rigs are also held decoded in memory: decoding 10,000 of them for each list would take most of a
-second. A rig changes there after its transaction is on the disk. Hence one process owns the file.
+second. So are bans, which every list and token asks for. Both change there after their transaction
+is on the disk. Hence one process owns the file.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ import msgspec
 from luckrig.protocol.descriptor import NodeDescriptor, SignedDescriptor
 from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.wire import QueueView
-from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.migrations import load_migrations, migrate
 
@@ -53,6 +54,19 @@ _INSERT_TOKEN: Final = """
     INSERT INTO tokens (jti, user_id, node_id, sub, issued_at, expires_at)
     VALUES (:jti, :user_id, :node_id, :sub, :issued_at, :expires_at)
 """
+_SELECT_BANS: Final = """
+    SELECT subject_kind, subject_id, reason, created_at, expires_at, decided_by FROM bans
+"""
+_PUT_BAN: Final = """
+    INSERT OR REPLACE INTO bans
+        (subject_kind, subject_id, reason, created_at, expires_at, decided_by)
+    VALUES (:subject_kind, :subject_id, :reason, :created_at, :expires_at, :decided_by)
+"""
+_SELECT_REVOKED: Final = """
+    SELECT DISTINCT tokens.node_id, tokens.sub
+    FROM bans CROSS JOIN tokens ON tokens.user_id = bans.subject_id
+    WHERE tokens.expires_at > :now AND (bans.expires_at IS NULL OR bans.expires_at > :now)
+"""  # CROSS JOIN: from the few bans to the many tokens, whatever the planner thinks
 
 
 async def open_store(path: Path) -> "SqliteStore":
@@ -71,21 +85,32 @@ async def open_store(path: Path) -> "SqliteStore":
             records = [
                 _record(tuple(row)) for row in await connection.execute_fetchall(_SELECT_NODES)
             ]
+            bans = [_ban(tuple(row)) for row in await connection.execute_fetchall(_SELECT_BANS)]
         except BaseException:
             await connection.close()
             raise
-    return SqliteStore(path, connection, {record.node_id: record for record in records})
+    return SqliteStore(
+        path,
+        connection,
+        {record.node_id: record for record in records},
+        {ban.subject_id: ban for ban in bans},
+    )
 
 
 class SqliteStore:
     """A Store in a file. Made by open_store."""
 
     def __init__(
-        self, path: Path, connection: aiosqlite.Connection, nodes: dict[str, NodeRecord]
+        self,
+        path: Path,
+        connection: aiosqlite.Connection,
+        nodes: dict[str, NodeRecord],
+        bans: dict[str, BanRecord],
     ) -> None:
         self._path = path
         self._connection = connection
         self._nodes = nodes
+        self._bans = bans
         self._lock = asyncio.Lock()
         self._writes: set[asyncio.Task[Any]] = set()
 
@@ -157,12 +182,35 @@ class SqliteStore:
 
         return await self._write(write)
 
+    async def put_ban(self, ban: BanRecord) -> None:
+        async def write() -> None:
+            async with self._transaction() as connection:
+                await connection.execute(_PUT_BAN, asdict(ban))
+            self._bans[ban.subject_id] = ban
+
+        await self._write(write)
+
+    async def lift_ban(self, subject_id: str) -> bool:
+        async def write() -> bool:
+            async with self._transaction() as connection:
+                await connection.execute("DELETE FROM bans WHERE subject_id = ?", (subject_id,))
+            return self._bans.pop(subject_id, None) is not None
+
+        return await self._write(write)
+
+    async def bans(self, *, now: int) -> list[BanRecord]:
+        return [ban for ban in self._bans.values() if ban.in_force(now)]
+
+    async def revoked(self, *, now: int) -> set[tuple[str, str]]:
+        rows = await self._read(_SELECT_REVOKED, {"now": now})
+        return {(node_id, sub) for node_id, sub in rows}
+
     async def aclose(self) -> None:
         await asyncio.gather(*self._writes, return_exceptions=True)
         with _explained(self._path):
             await self._connection.close()
 
-    async def _read(self, sql: str, values: tuple[object, ...]) -> list[Any]:
+    async def _read(self, sql: str, values: tuple[object, ...] | dict[str, object]) -> list[Any]:
         async with self._lock:  # not inside somebody's transaction: it may be rolled back
             with _explained(self._path):
                 return list(await self._connection.execute_fetchall(sql, values))
@@ -229,6 +277,19 @@ def _record(row: tuple[Any, ...]) -> NodeRecord:
         misses=misses,
     )
     return NodeRecord(descriptor=descriptor, signed=signed, listed_at=listed_at, health=health)
+
+
+def _ban(row: tuple[Any, ...]) -> BanRecord:
+    """A row of _SELECT_BANS."""
+    kind, subject_id, reason, created_at, expires_at, decided_by = row
+    return BanRecord(
+        subject_kind=kind,
+        subject_id=subject_id,
+        reason=reason,
+        created_at=created_at,
+        expires_at=expires_at,
+        decided_by=decided_by,
+    )
 
 
 def _queue(active: int | None, waiting: int, max_active: int) -> QueueView | None:

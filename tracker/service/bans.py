@@ -1,0 +1,97 @@
+"""Bans: decided by operators, one by one, with a reason. Nothing here ever bans by itself."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from luckrig.protocol.errors import PeerError
+from luckrig.protocol.text import check_note
+from luckrig.protocol.wire import BanReply, BanRequest, LiftReply, LiftRequest
+from luckrig.tracker.domain.records import BanRecord
+from luckrig.tracker.store.interface import Store
+
+_log = logging.getLogger(__name__)
+
+
+class BanService:
+    """operators: user ids. on_change: called after a ban was put or lifted."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        operators: frozenset[str],
+        clock: Callable[[], float],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._operators = operators
+        self._clock = clock
+        self._on_change = on_change
+
+    async def ban(self, request: BanRequest, *, asked_by: str) -> BanReply:
+        """Ban a user or a rig; a new decision takes the place of an earlier one.
+
+        asked_by: the user id whose key signed the request. Raises PeerError operators_only,
+        unsafe_text for a reason that deceives, invalid_request for an empty one and for a ban that
+        is over already.
+        """
+        self._check_operator(asked_by)
+        check_note(request.reason, field="reason")
+        if not request.reason.strip():
+            raise PeerError("invalid_request", "reason is empty.", param="reason")
+        now = int(self._clock())
+        if request.expires_at is not None and request.expires_at <= now:
+            raise PeerError("invalid_request", "expires_at has passed.", param="expires_at")
+        ban = BanRecord(
+            subject_kind="node" if request.subject.startswith("n1") else "user",
+            subject_id=request.subject,
+            reason=request.reason,
+            created_at=now,
+            expires_at=request.expires_at,
+            decided_by=asked_by,
+        )
+        await self._store.put_ban(ban)
+        self._on_change()
+        _log.warning("%s banned %s until %s", asked_by, ban.subject_id, ban.expires_at)
+        return BanReply(
+            subject=ban.subject_id,
+            reason=ban.reason,
+            created_at=ban.created_at,
+            expires_at=ban.expires_at,
+            decided_by=ban.decided_by,
+        )
+
+    async def lift(self, request: LiftRequest, *, asked_by: str) -> LiftReply:
+        """End a ban. Raises PeerError operators_only."""
+        self._check_operator(asked_by)
+        was_banned = await self._store.lift_ban(request.subject)
+        self._on_change()
+        _log.warning("%s lifted the ban of %s", asked_by, request.subject)
+        return LiftReply(subject=request.subject, was_banned=was_banned)
+
+    async def banned_nodes(self) -> set[str]:
+        """The rigs that nobody may see or use now."""
+        bans = await self._store.bans(now=int(self._clock()))
+        return {ban.subject_id for ban in bans if ban.subject_kind == "node"}
+
+    async def check(self, subject_id: str) -> None:
+        """Raise PeerError banned, with the reason and the end, if the subject is banned now."""
+        for ban in await self._store.bans(now=int(self._clock())):
+            if ban.subject_id == subject_id:
+                raise _refusal(ban)
+
+    def _check_operator(self, user_id: str) -> None:
+        if user_id not in self._operators:
+            raise PeerError(
+                "operators_only",
+                f"Only this tracker's operators may do this, and {user_id} is none of them.",
+            )
+
+
+def _refusal(ban: BanRecord) -> PeerError:
+    until = "for good"
+    if ban.expires_at is not None:
+        until = f"until {datetime.fromtimestamp(ban.expires_at, UTC):%Y-%m-%d %H:%M} UTC"
+    who = "rig" if ban.subject_kind == "node" else "key"
+    return PeerError("banned", f"This {who} is banned {until}. The operator's reason: {ban.reason}")
