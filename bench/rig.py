@@ -1,6 +1,6 @@
 """The node proxy as a rig runs it, in front of the mock engine: the whole pipeline and uvicorn.
 
-Its own process: `python -m bench.rig ENGINE_URL`. The tracker is a signed keyset in memory.
+Its own process: `python -m bench.rig ENGINE_URL`. The tracker is a class in memory.
 """
 
 import asyncio
@@ -18,8 +18,9 @@ from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.keyset import Keyset, sign_keyset
+from luckrig.protocol.revocations import Revocations, sign_revocations
 from luckrig.protocol.tokens import Claims, Limits, issue
-from luckrig.protocol.wire import KeysetReply
+from luckrig.protocol.wire import KeysetReply, RevocationsReply
 
 ROOT_KEY: Final = PrivateKey(b"root" * 8)
 SIGNING_KEY: Final = PrivateKey(b"sign" * 8)
@@ -30,14 +31,19 @@ USERS: Final = 32
 """One token for each, so that no limit of one user is reached and the token cache is shared."""
 
 
-class _SignedKeyset:
-    """A tracker that knows one answer. Implements nodeproxy.keyset.KeysetSource."""
+class _Tracker:
+    """A tracker that knows two answers. Implements nodeproxy.node.TrackerSource."""
 
     async def keyset(self) -> KeysetReply:
         now = int(time.time())
         keys = [SIGNING_KEY.public.jwk]
         keyset = Keyset(iss=ROOT_ID, seq=now, iat=now, exp=now + 3600, keys=keys)
         return KeysetReply(root_id=ROOT_ID, keyset=sign_keyset(keyset, root=ROOT_KEY))
+
+    async def revocations(self, node_id: str) -> RevocationsReply:
+        now = int(time.time())
+        nobody = Revocations(iss=ROOT_ID, aud=node_id, seq=now, iat=now, exp=now + 60, subs=[])
+        return RevocationsReply(revocations=sign_revocations(nobody, key=SIGNING_KEY))
 
 
 def make_token(number: int, *, now: int) -> str:
@@ -64,7 +70,7 @@ async def _serve(engine_url: str) -> None:
         NodeSettings(origins=frozenset({origin_of(sock)}), max_active=256, max_queue=256),
         found,
         Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
-        _SignedKeyset(),
+        _Tracker(),
         engine_key=None,
         node_id=NODE_ID,
         root_id=ROOT_ID,

@@ -17,19 +17,24 @@ import msgspec
 from luckrig.protocol.address import TrackerAddress, is_origin
 from luckrig.protocol.descriptor import Capability, NodeDescriptor, verify_descriptor
 from luckrig.protocol.errors import CODES, LuckrigError, PeerError
-from luckrig.protocol.ids import is_node_id
+from luckrig.protocol.ids import is_node_id, is_user_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.proofs import make_proof
 from luckrig.protocol.text import check_label
 from luckrig.protocol.tokens import MAX_TOKEN_CHARS
 from luckrig.protocol.wire import (
+    BanReply,
+    BanRequest,
     ErrorReply,
     KeysetReply,
+    LiftReply,
+    LiftRequest,
     NodeDetail,
     NodePage,
     NodeStatus,
     NodeView,
     PublishReply,
+    RevocationsReply,
     TokenReply,
     TokenRequest,
     TrackerHealth,
@@ -151,6 +156,12 @@ class TrackerClient:
         """The keys that sign this tracker's tokens. Check them with verify_keyset."""
         return self._decode(await self._fetch("GET", "/api/v1/keyset"), KeysetReply)
 
+    async def revocations(self, node_id: str) -> RevocationsReply:
+        """A rig's list of banned users. Check it with verify_revocations."""
+        _check_node_id(node_id)
+        answer = await self._fetch("GET", f"/api/v1/revocations/{node_id}")
+        return self._decode(answer, RevocationsReply)
+
     async def publish(self, signed: bytes) -> PublishReply:
         """List a rig, or its newer descriptor. signed: as sign_descriptor makes it."""
         headers = {"content-type": "application/json"}
@@ -172,19 +183,8 @@ class TrackerClient:
         another rig or could harm a terminal; the tracker's own refusals pass through.
         """
         _check_node_id(node_id)
-        body = msgspec.json.encode(
-            TokenRequest(node_id=node_id, bound=bound, ttl_seconds=ttl_seconds)
-        )
-        proof = make_proof(
-            key=user_key,
-            method="POST",
-            url=f"{self.address.origin}/api/v1/tokens",
-            body=body,
-            now=self._clock(),
-            jti=self._new_jti(),
-        )
-        headers = {"content-type": "application/json", "dpop": proof}
-        answer = await self._fetch("POST", "/api/v1/tokens", body=body, headers=headers)
+        request = TokenRequest(node_id=node_id, bound=bound, ttl_seconds=ttl_seconds)
+        answer = await self._fetch_signed("/api/v1/tokens", request, key=user_key)
         reply = self._decode(answer, TokenReply)
         if reply.node_id != node_id:
             raise PeerError(
@@ -192,6 +192,26 @@ class TrackerClient:
             )
         self._check_token(reply)
         return reply
+
+    async def ban(
+        self, subject: str, *, reason: str, expires_at: int | None, operator_key: PrivateKey
+    ) -> BanReply:
+        """Ban a user (u1…) or a rig (n1…). expires_at: Unix seconds, None for good.
+
+        reason: for the banned one to read. Raises PeerError operators_only unless the tracker
+        counts that key's owner among its operators.
+        """
+        _check_subject(subject)
+        request = BanRequest(subject=subject, reason=reason, expires_at=expires_at)
+        answer = await self._fetch_signed("/api/v1/admin/bans", request, key=operator_key)
+        return self._decode(answer, BanReply)
+
+    async def lift(self, subject: str, *, operator_key: PrivateKey) -> LiftReply:
+        """End a ban. Raises PeerError operators_only."""
+        _check_subject(subject)
+        request = LiftRequest(subject=subject)
+        answer = await self._fetch_signed("/api/v1/admin/bans/lift", request, key=operator_key)
+        return self._decode(answer, LiftReply)
 
     def _check_token(self, reply: TokenReply) -> None:
         """Token, address and models go to terminals and shells, so they must be what they seem."""
@@ -201,6 +221,20 @@ class TrackerClient:
             self._nonsense()
         for index, model in enumerate(reply.models):
             check_label(model, field=f"models[{index}]")
+
+    async def _fetch_signed(self, path: str, request: msgspec.Struct, *, key: PrivateKey) -> bytes:
+        """POST a request with a proof of that key."""
+        body = msgspec.json.encode(request)
+        proof = make_proof(
+            key=key,
+            method="POST",
+            url=f"{self.address.origin}{path}",
+            body=body,
+            now=self._clock(),
+            jti=self._new_jti(),
+        )
+        headers = {"content-type": "application/json", "dpop": proof}
+        return await self._fetch("POST", path, body=body, headers=headers)
 
     async def _fetch(
         self,
@@ -303,6 +337,15 @@ def _check_node_id(node_id: str) -> None:
         )
 
 
+def _check_subject(subject: str) -> None:
+    if not (is_node_id(subject) or is_user_id(subject)):
+        raise LuckrigError(
+            "invalid_request",
+            "Whom to ban or pardon is a whole id: u1 (a user) or n1 (a rig) and 32 characters.",
+            param="subject",
+        )
+
+
 def _check_view(view: NodeView, descriptor: NodeDescriptor, *, tracker_origin: str) -> None:
     """Refuse a view that differs from what was signed.
 
@@ -344,7 +387,7 @@ def _connect_problem(error: httpx2.ConnectError) -> str:
 
 def _code_of_status(status: int) -> str:
     """The nearest of our codes, for a tracker that has newer ones."""
-    nearest = {401: "proof_invalid", 404: "not_found", 429: "rate_limited"}
+    nearest = {401: "proof_invalid", 403: "operators_only", 404: "not_found", 429: "rate_limited"}
     return nearest.get(status, "internal_error" if status >= 500 else "invalid_request")
 
 

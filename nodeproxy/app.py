@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from luckrig.nodeproxy.exchange import ClientGone, Exchange
+from luckrig.nodeproxy.exchange import EVENT_STREAM, ClientGone, Exchange
 from luckrig.nodeproxy.pipeline import Pipeline, Route
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.protocol.errors import LuckrigError, PeerError, error_body
@@ -68,7 +68,7 @@ class NodeProxy:
             exchange.headers = _single_headers(headers, self._hosts)
             route = self._pipeline.route(exchange.method, exchange.path)
             exchange.endpoint = route.endpoint
-            await _run(route, exchange)
+            await exchange.run(_run(route, exchange))
             _log.info("%s %s done", exchange.request_id, exchange.endpoint)
         except LuckrigError as error:
             await _send_error(exchange, error)
@@ -165,7 +165,9 @@ def _single_headers(
 async def _send_error(exchange: Exchange, error: LuckrigError) -> None:
     _log.info("%s %s %s", exchange.request_id, exchange.endpoint or "-", error.code)
     body = msgspec.json.encode(error_body(error))
-    if exchange.started:  # too late for a status: the stream ends with an error event
+    if exchange.started:  # too late for a status
+        if exchange.started != EVENT_STREAM:  # a document that was on its way stays unfinished
+            raise ClientGone
         await exchange.connection.write(b"data: " + body + b"\n\n", more=False)
         return
     headers: list[tuple[bytes, bytes]] = []

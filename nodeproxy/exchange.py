@@ -4,10 +4,12 @@ The pipeline knows nothing of ASGI: it reads and writes through this object, so 
 in front can be another one.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
 from luckrig.protocol.proofs import Proof
 from luckrig.protocol.tokens import Claims
@@ -36,7 +38,7 @@ class Connection(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Exchange:
     """State that the steps fill in, in the order of the pipeline."""
 
@@ -55,9 +57,11 @@ class Exchange:
     """Of a bound token: it is still to be checked against the body."""
     call: ChatRequest | CompletionRequest | None = None
     queue_seconds: float = 0.0
-    started: bool = False
-    """Whether the head was sent: after that, no status can change."""
+    started: bytes = b""
+    """The content type of the head that was sent; empty before. After it, no status can change."""
     _owed: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    _scope: asyncio.Timeout | None = None
+    _cut_by: LuckrigError | None = None
 
     def on_close(self, release: Callable[[], None]) -> None:
         """Call release when the exchange is over, however it ends; the last one first."""
@@ -67,6 +71,29 @@ class Exchange:
         """Release all that is held: the queue's turn, the engine's connection."""
         while self._owed:
             self._owed.pop()()
+
+    async def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work; if cut() ends it, release all that is held and raise what cut() was given.
+
+        A timeout that never comes by itself: asyncio already keeps its cancelling apart from that
+        of a client who leaves at the same moment.
+        """
+        try:
+            async with asyncio.timeout(None) as self._scope:
+                await work
+        except TimeoutError:
+            if self._cut_by is None:
+                raise
+            self.close()  # before the error is sent: a client that doesn't read it holds nothing
+            raise self._cut_by from None
+        finally:
+            self._scope = None
+
+    def cut(self, error: LuckrigError) -> None:
+        """End the work with this error where it waits now. Nothing happens when it is over."""
+        if self._scope is not None and self._cut_by is None:
+            self._cut_by = error
+            self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def send_json(
         self, body: bytes, *, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None
@@ -84,7 +111,7 @@ class Exchange:
         headers: list[tuple[bytes, bytes]] | None = None,
     ) -> None:
         """Send the head, with the rig's headers."""
-        self.started = True
+        self.started = content_type
         own = [
             (b"content-type", content_type),
             (b"cache-control", b"no-store"),

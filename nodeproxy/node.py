@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Protocol
 
 from luckrig.nodeproxy.app import NodeProxy
 from luckrig.nodeproxy.describe import rig_headers
@@ -14,6 +15,7 @@ from luckrig.nodeproxy.filters.rules import RulePack
 from luckrig.nodeproxy.keyset import KeysetFollower, KeysetSource
 from luckrig.nodeproxy.pipeline import Pipeline, Stages
 from luckrig.nodeproxy.queue import RequestQueue
+from luckrig.nodeproxy.revocations import Bans, RevocationFollower, RevocationSource
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.nodeproxy.steps.admit import HoldToLimits, WaitForTurn
 from luckrig.nodeproxy.steps.authenticate import Authenticate
@@ -26,6 +28,10 @@ from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.descriptor import Hardware
 
 
+class TrackerSource(KeysetSource, RevocationSource, Protocol):
+    """What a node follows: its tracker."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """A node proxy's application and its loops. queue: who is at the engine, who waits."""
@@ -33,12 +39,14 @@ class Node:
     app: NodeProxy
     queue: RequestQueue
     watch: EngineWatch
+    bans: Bans
     follower: KeysetFollower
+    revocations: RevocationFollower
     upstream: Upstream
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Keep keys and engine state fresh while the block runs; keys are there when it begins.
+        """Keep keys, bans and engine state fresh while the block runs; it begins with the keys.
 
         Raises LuckrigError when the tracker's keyset can't be had or isn't the pinned tracker's.
         """
@@ -47,6 +55,7 @@ class Node:
             async with asyncio.TaskGroup() as group:
                 loops = [
                     group.create_task(self.follower.run()),
+                    group.create_task(self.revocations.run()),
                     group.create_task(self.watch.run()),
                 ]
                 yield
@@ -60,7 +69,7 @@ def create_node(
     settings: NodeSettings,
     found: Found,
     hardware: Hardware,
-    tracker: KeysetSource,
+    tracker: TrackerSource,
     *,
     engine_key: str | None,
     node_id: str,
@@ -79,12 +88,13 @@ def create_node(
         idle_timeout_seconds=settings.engine_idle_timeout_seconds,
     )
     verifier = TokenVerifier(issuer=root_id, node_id=node_id, clock=clock)
+    bans = Bans()
     queue = RequestQueue(max_active=settings.max_active, max_waiting=settings.max_queue)
     watch = EngineWatch(
         upstream, found.dialect, found.state, interval_seconds=settings.health_interval_seconds
     )
     stages = Stages(
-        authenticate=Authenticate(verifier, settings.origins, clock),
+        authenticate=Authenticate(verifier, bans, settings.origins, clock),
         read=ReadRequest(watch.is_offered, settings.max_body_bytes),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
         obey_rules=ObeyRules([load_pack("baseline")]),
@@ -97,8 +107,12 @@ def create_node(
     return Node(
         app=NodeProxy(pipeline, settings),
         queue=queue,
+        bans=bans,
         watch=watch,
         follower=KeysetFollower(tracker, verifier, root_id=root_id, clock=clock),
+        revocations=RevocationFollower(
+            tracker, verifier, bans, root_id=root_id, node_id=node_id, clock=clock
+        ),
         upstream=upstream,
     )
 

@@ -25,6 +25,11 @@ class TokenVerifier:
         self._keys_expire_at = 0.0
         self._checked: dict[str, Claims] = {}
 
+    @property
+    def keys(self) -> Mapping[str, PublicKey]:
+        """kid → key: what the tracker may sign with."""
+        return self._keys
+
     def replace_keys(self, keys: Mapping[str, PublicKey], *, expires_at: float) -> None:
         """Trust these keys, and no others, until expires_at (Unix seconds)."""
         if keys != self._keys:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from luckrig.nodeproxy.exchange import Exchange
+from luckrig.nodeproxy.revocations import Bans
 from luckrig.nodeproxy.tokens import TokenVerifier
 from luckrig.protocol.errors import PeerError, TokenForged
 from luckrig.protocol.proofs import verify_proof
@@ -16,10 +17,11 @@ class Authenticate:
     """Fills in the claims, and the proof of a bound token.
 
     origins: where clients reach this rig. Raises PeerError token_missing or proof_invalid,
-    TokenExpired, TokenForged.
+    TokenExpired, TokenForged, Banned.
     """
 
     verifier: TokenVerifier
+    bans: Bans
     origins: frozenset[str]
     clock: Callable[[], float]
     used_proofs: ProofCache = field(default_factory=ProofCache)
@@ -37,6 +39,7 @@ class Authenticate:
         if claims.cnf is not None:
             self._check_proof(exchange, token, claims.cnf)
         exchange.claims = claims
+        self.bans.admit(exchange, claims.sub)
 
     def _check_proof(self, exchange: Exchange, token: str, bound_to: Confirmation) -> None:
         now = self.clock()

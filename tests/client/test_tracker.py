@@ -21,7 +21,7 @@ from luckrig.client.tracker import (
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.wire import KeysetReply, NodeDetail, NodePage, PublishReply
+from luckrig.protocol.wire import KeysetReply, NodeDetail, NodePage, PublishReply, RevocationsReply
 from tests.client.fake_tracker import (
     NOW,
     TOKEN,
@@ -89,6 +89,18 @@ async def test_keyset_comes_unchecked(tracker: FakeTracker, client: TrackerClien
     reply = KeysetReply(root_id=tracker.root_id, keyset="a.b.c")
     tracker.lies(Reply([msgspec.json.encode(reply)]), path="/api/v1/keyset")
     assert await client.keyset() == reply
+
+
+async def test_list_of_banned_users_comes_unchecked(
+    tracker: FakeTracker, client: TrackerClient
+) -> None:
+    """Whoever uses it checks it with verify_revocations."""
+    reply = RevocationsReply(revocations="a.b.c")
+    node_id = tracker.rigs[0].view.id
+    tracker.lies(Reply([msgspec.json.encode(reply)]), path=f"/api/v1/revocations/{node_id}")
+    assert await client.revocations(node_id) == reply
+    with pytest.raises(LuckrigError, match="node id"):
+        await client.revocations("../keyset")
 
 
 async def test_publish_sends_the_very_bytes(tracker: FakeTracker, client: TrackerClient) -> None:

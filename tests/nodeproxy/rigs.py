@@ -1,7 +1,7 @@
 """A whole node proxy on a real socket, in front of any engine, with tokens to ask it."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -16,11 +16,13 @@ from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import Node, create_node
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.protocol.descriptor import Hardware
+from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.keyset import Keyset, sign_keyset
+from luckrig.protocol.revocations import Revocations, sign_revocations
 from luckrig.protocol.tokens import Claims, Limits, issue
-from luckrig.protocol.wire import KeysetReply
+from luckrig.protocol.wire import KeysetReply, RevocationsReply
 
 ROOT = PrivateKey(b"root" * 8)
 SIGNING = PrivateKey(b"sign" * 8)
@@ -30,14 +32,37 @@ HARDWARE = Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None
 GENEROUS = Limits(requests=1000, output_tokens=1000, concurrency=64, priority=0)
 
 
-class SignedKeyset:
-    """A tracker that knows one answer."""
+@dataclass
+class StandInTracker:
+    """What a node follows. Implements nodeproxy.node.TrackerSource.
+
+    banned: the subs on its list. away: it answers nothing.
+    """
+
+    banned: set[str] = field(default_factory=set[str])
+    away: bool = False
+    _lists: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def keyset(self) -> KeysetReply:
-        """Implements nodeproxy.keyset.KeysetSource."""
+        """The keys that sign."""
         now = int(time.time())
         keyset = Keyset(iss=ROOT_ID, seq=now, iat=now, exp=now + 3600, keys=[SIGNING.public.jwk])
         return KeysetReply(root_id=ROOT_ID, keyset=sign_keyset(keyset, root=ROOT))
+
+    async def revocations(self, node_id: str) -> RevocationsReply:
+        """Who is banned."""
+        if self.away:
+            raise LuckrigError("tracker_unreachable", "The tracker can't be reached.")
+        now = int(time.time())
+        revocations = Revocations(
+            iss=ROOT_ID,
+            aud=node_id,
+            seq=next(self._lists),
+            iat=now,
+            exp=now + 60,
+            subs=sorted(self.banned),
+        )
+        return RevocationsReply(revocations=sign_revocations(revocations, key=SIGNING))
 
 
 _numbers = count()
@@ -67,6 +92,7 @@ class Rig:
     origin: str
     node: Node
     http: httpx2.AsyncClient
+    tracker: StandInTracker
     token: str = field(default_factory=make_token)
 
     def openai(self, token: str | None = None, *, max_retries: int = 0) -> AsyncOpenAI:
@@ -103,16 +129,19 @@ class Rig:
 
 
 @asynccontextmanager
-async def running_rig(engine_url: str, **settings: Any) -> AsyncGenerator[Rig, None]:
+async def running_rig(
+    engine_url: str, *, tracker: StandInTracker | None = None, **settings: Any
+) -> AsyncGenerator[Rig, None]:
     """A node proxy in front of the engine. settings: fields of NodeSettings."""
     found = await detect(engine_url)
     assert found is not None
     sock = bind("127.0.0.1", 0)
+    tracker = tracker or StandInTracker()
     node = create_node(
         NodeSettings(origins=frozenset({origin_of(sock)}), **settings),
         found,
         HARDWARE,
-        SignedKeyset(),
+        tracker,
         engine_key=None,
         node_id=NODE_ID,
         root_id=ROOT_ID,
@@ -124,4 +153,4 @@ async def running_rig(engine_url: str, **settings: Any) -> AsyncGenerator[Rig, N
         node.running(),
         httpx2.AsyncClient(base_url=origin_of(sock), trust_env=False) as http,
     ):
-        yield Rig(origin_of(sock), node, http)
+        yield Rig(origin_of(sock), node, http, tracker)
