@@ -66,6 +66,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "token": LazyCommand("luckrig.cli.token:command", "Get a token for one rig."),
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),
     "tracker": LazyCommand("luckrig.cli.tracker:tracker", "Run a tracker."),
+    "admin": LazyCommand("luckrig.cli.admin:command", "Ban and pardon, as a tracker's operator."),
     "keys": LazyCommand("luckrig.cli.keys:command", "Make, show, save and restore your keys."),
 }
 
