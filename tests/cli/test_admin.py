@@ -40,10 +40,10 @@ def test_ban_is_signed_with_the_users_key(
     proof = verify_proof(
         request.headers["dpop"],
         method="POST",
-        url=f"{tracker.origin}/api/v1/admin/bans",
-        body=request.body,
+        urls=[f"{tracker.origin}/api/v1/admin/bans"],
         now=tracker.clock(),
     )
+    proof.check_body(request.body)
     assert proof.key == home.load("user").public
 
 
