@@ -2,6 +2,7 @@
 
     keys/{name}.key       one Ed25519 private key, PKCS8 PEM, not encrypted, mode 0600
     keys/{name}.secret    32 random bytes in hex, mode 0600
+    log-heads.json        the descriptor logs' heads that were seen last, see log.py
 
 | name                       | whose key                 | id                        |
 |----------------------------|---------------------------|---------------------------|
@@ -112,6 +113,18 @@ class Home:
         write_new_file(path, key_to_pem(key))
         return key
 
+    def replace_file(self, name: str, content: bytes) -> None:
+        """Write a file that holds no secret, completely or not at all, over the one before."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.path / name
+        draft = _write_draft(path, content)
+        try:
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+        _sync_folder(self.path)
+
     def _make_folders(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.keys_folder.mkdir(mode=0o700, exist_ok=True)
@@ -206,6 +219,16 @@ def write_new_file(path: Path, content: bytes) -> None:
 
     Raises FileExistsError when anything is at that path already, a dangling link included.
     """
+    draft = _write_draft(path, content)
+    try:
+        os.link(draft, path)  # unlike a rename, a link never replaces what is there
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _write_draft(path: Path, content: bytes) -> Path:
+    """A file beside `path`, mode 0600, whose content is on the disk."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -213,10 +236,14 @@ def write_new_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)  # unlike a rename, a link never replaces what is there
-    finally:
+    except BaseException:
         draft.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        raise
+    return draft
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

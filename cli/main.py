@@ -67,6 +67,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),
     "tracker": LazyCommand("luckrig.cli.tracker:tracker", "Run a tracker."),
     "admin": LazyCommand("luckrig.cli.admin:command", "Ban and pardon, as a tracker's operator."),
+    "log": LazyCommand(
+        "luckrig.cli.log:command", "Check that the tracker didn't rewrite what it listed."
+    ),
     "keys": LazyCommand("luckrig.cli.keys:command", "Make, show, save and restore your keys."),
 }
 

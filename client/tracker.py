@@ -16,9 +16,17 @@ import msgspec
 
 from luckrig.protocol.address import TrackerAddress, is_origin
 from luckrig.protocol.descriptor import Capability, NodeDescriptor, verify_descriptor
+from luckrig.protocol.descriptor_log import (
+    GENESIS_HASH,
+    LogHead,
+    LogTip,
+    LogVerifier,
+    verify_head,
+)
 from luckrig.protocol.errors import CODES, LuckrigError, PeerError
 from luckrig.protocol.ids import is_node_id, is_user_id
-from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.keys import PrivateKey, PublicKey
+from luckrig.protocol.keyset import verify_keyset
 from luckrig.protocol.proofs import make_proof
 from luckrig.protocol.text import check_label
 from luckrig.protocol.tokens import MAX_TOKEN_CHARS
@@ -29,6 +37,7 @@ from luckrig.protocol.wire import (
     KeysetReply,
     LiftReply,
     LiftRequest,
+    LogPage,
     NodeDetail,
     NodePage,
     NodeStatus,
@@ -45,6 +54,9 @@ MAX_ANSWER_BYTES: Final = 8 * 2**20
 TIMEOUT_SECONDS: Final = 10.0
 MAX_PAGES: Final = 100
 """How many pages each_node() reads: a tracker could hand out cursors without end."""
+
+MAX_LOG_PAGES: Final = 1000
+"""How many pages log() reads: a million entries of a tracker that fills its pages."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")
@@ -161,6 +173,31 @@ class TrackerClient:
         _check_node_id(node_id)
         answer = await self._fetch("GET", f"/api/v1/revocations/{node_id}")
         return self._decode(answer, RevocationsReply)
+
+    async def log(self, *, known_size: int = 0, known_hash: str = GENESIS_HASH) -> LogHead:
+        """Check the whole descriptor log and return its head, signed by the tracker's own keys.
+
+        known_size, known_hash: the head that the caller saw last; the log must go on from there.
+        Without a pinned root id the one that the tracker names is taken: pin `iss` afterwards.
+        Raises PeerError signature_invalid, with `param` = "entries[<index>]" of the first bad
+        entry where one is known.
+        """
+        root_id, keys = await self._verified_keys()
+        verifier = LogVerifier(LogTip(known_size, known_hash))
+        for _ in range(MAX_LOG_PAGES):
+            params = {"after": str(verifier.tip.size)}
+            page = self._decode(await self._fetch("GET", "/api/v1/log", params=params), LogPage)
+            head = verify_head(page.head, keys=keys, issuer=root_id, now=self._clock())
+            if verifier.feed(page.entries, head):
+                return head
+        self._nonsense(f"has a log of more than {MAX_LOG_PAGES} pages")
+
+    async def _verified_keys(self) -> tuple[str, dict[str, PublicKey]]:
+        """The root id that is pinned, and the keys that it signed: kid → key."""
+        reply = await self.keyset()
+        root_id = self.address.root_id or reply.root_id
+        keyset = verify_keyset(reply.keyset, root_id=root_id, min_seq=0, now=self._clock())
+        return root_id, keyset.by_kid()
 
     async def publish(self, signed: bytes) -> PublishReply:
         """List a rig, or its newer descriptor. signed: as sign_descriptor makes it."""

@@ -30,7 +30,7 @@ CODES: Final[Mapping[str, Code]] = {
     "token_invalid": Code(401, _AUTH, "the token is not one that this rig accepts"),
     "token_expired": Code(401, _AUTH, "the token has expired; ask the tracker for a new one"),
     "proof_invalid": Code(401, _AUTH, "the signed proof doesn't fit this request"),
-    "signature_invalid": Code(401, _AUTH, "a descriptor or keyset has a wrong signature"),
+    "signature_invalid": Code(401, _AUTH, "a descriptor, keyset or log isn't what was signed"),
     "banned": Code(403, _PERMISSION, "an operator of the tracker banned this user or rig"),
     "operators_only": Code(403, _PERMISSION, "only the tracker's operators may do this"),
     "not_found": Code(404, _MISSING, "no such route"),

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from luckrig.protocol.descriptor import EngineInfo, Hardware, Offer, Policy
+from luckrig.protocol.descriptor_log import LogEntry
 from luckrig.protocol.ids import NodeId, RootId, SubjectId, UserId
 from luckrig.protocol.tokens import Limits, Tier
 
@@ -147,6 +148,13 @@ class LiftReply(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: SubjectId
     was_banned: bool
+
+
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of the descriptor log. head: compact JWS over its end, see docs/PROTOCOL.md."""
+
+    entries: list[LogEntry]
+    head: str
 
 
 class TrackerHealth(msgspec.Struct, frozen=True, kw_only=True):

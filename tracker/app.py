@@ -25,6 +25,7 @@ from luckrig.tracker.routes.pages import Pages
 from luckrig.tracker.routes.signed import SignedRequests
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.keyset import KeysetService, TrackerKeys
+from luckrig.tracker.service.log import LogService
 from luckrig.tracker.service.monitor import HealthMonitor, Prober
 from luckrig.tracker.service.nodes import NodeService
 from luckrig.tracker.service.revocations import RevocationService
@@ -89,6 +90,7 @@ def create_app(
         revocations=revocations,
         signed=signed,
         others=AdminApi(bans=bans, signed=signed).operations,
+        log=LogService(store, keys, clock=clock),
         public_url=settings.public_url,
         version=version,
     )

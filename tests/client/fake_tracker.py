@@ -1,7 +1,7 @@
 """A small tracker on a real socket, with knobs for everything a bad one could do.
 
-It checks proofs and signs nothing. `FakeTracker.lie` replaces the answer to a path; without it the
-answers are those of an honest tracker.
+It checks proofs and signs nothing but its log. `FakeTracker.lie` replaces the answer to a path;
+without it the answers are those of an honest tracker.
 """
 
 import socket
@@ -38,6 +38,7 @@ from luckrig.protocol.wire import (
     TokenRequest,
     TrackerHealth,
 )
+from tests.client.fake_log import FakeLog
 
 NOW = 1_900_000_000.0
 """The time in these tests. The command line uses the real clock, see FakeTracker.clock."""
@@ -140,6 +141,7 @@ class FakeTracker:
     root_id: str = "r1" + "a" * 32
     clock: Callable[[], float] = lambda: NOW
     page_nodes: int = 100
+    log: FakeLog = field(default_factory=FakeLog)
     origin: str = ""
     lie: Reply | None = None
     lie_path: str = ""
@@ -196,6 +198,10 @@ class FakeTracker:
                     available=0,
                 )
             )
+        if request.path == "/api/v1/keyset":
+            return self.log.keyset(int(self.clock()))
+        if request.path == "/api/v1/log":
+            return self.log.page(request.query, int(self.clock()))
         if request.path == "/api/v1/nodes":
             return msgspec.json.encode(self._page(request.query))
         if request.path == "/api/v1/tokens":

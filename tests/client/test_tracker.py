@@ -394,3 +394,26 @@ async def test_proxy_variables_are_ignored(
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with open_client(tracker.address) as client:
         assert (await client.health()).status == "ok"
+
+
+async def test_a_log_without_end_is_not_followed_for_ever(
+    tracker: FakeTracker, client: TrackerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luckrig.client.tracker.MAX_LOG_PAGES", 3)
+    tracker.log.grow(9)
+    assert (await client.log()).tip == tracker.log.tip
+    tracker.log.grow(1)
+    with pytest.raises(TrackerUnreachable, match="more than 3 pages"):
+        await client.log()
+
+
+async def test_log_is_checked_against_the_pinned_root(tracker: FakeTracker) -> None:
+    tracker.log.grow(4)
+    for root_id, good in ((tracker.log.root_id, True), ("r1" + "a" * 32, False)):
+        async with open_client(TrackerAddress(tracker.origin, root_id)) as pinned:
+            if good:
+                assert (await pinned.log()).size == 4
+                continue
+            with pytest.raises(PeerError) as caught:
+                await pinned.log()
+            assert caught.value.code == "signature_invalid"

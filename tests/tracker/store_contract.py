@@ -5,6 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from luckrig.protocol.descriptor_log import (
+    EMPTY_LOG,
+    LogEntry,
+    LogTip,
+    descriptor_hash,
+    verify_chain,
+)
 from luckrig.protocol.errors import PeerError
 from luckrig.tracker.domain.records import UNSEEN, BanRecord, NodeRecord
 from luckrig.tracker.store.interface import Store, StoreError
@@ -15,13 +22,22 @@ async def put(store: Store, node: NodeRecord) -> NodeRecord:
     return await store.put_descriptor(node.descriptor, node.signed, now=node.listed_at)
 
 
+async def whole_log(store: Store) -> list[LogEntry]:
+    """The store's log, after checking that it is a chain which ends at its head."""
+    entries = await store.log(after=0, limit=100_000)
+    assert verify_chain(entries) == await store.log_head()
+    return entries
+
+
 class StoreContract:
-    """Behaviour of put_descriptor, node, nodes and history; then health, tokens, bans."""
+    """Behaviour of put_descriptor, node, nodes and history; the log; health, tokens, bans."""
 
     async def test_an_empty_store_knows_nothing(self, store: Store) -> None:
         assert await store.node(make_node().node_id) is None
         assert await store.nodes() == []
         assert await store.history(make_node().node_id) == []
+        assert await store.log(after=0, limit=10) == []
+        assert await store.log_head() == EMPTY_LOG
         assert await store.tokens_of("u1", since=0) == 0
         assert await store.prune_tokens(now=NOW) == 0
         assert await store.bans(now=NOW) == []
@@ -99,6 +115,35 @@ class StoreContract:
         await put(store, make_node())
         (await store.nodes()).clear()
         assert await store.nodes() == [make_node()]
+
+    async def test_every_accepted_descriptor_is_logged_once(self, store: Store) -> None:
+        accepted = [make_node(1, seq=2), make_node(2), make_node(1, seq=5, listed_at=NOW + 60)]
+        for node in accepted:
+            await put(store, node)
+            await put(store, node)  # the same again
+            with pytest.raises(PeerError):
+                await put(store, make_node(1, seq=1))
+        logged = [
+            (entry.node_id, entry.seq, entry.descriptor_hash, entry.listed_at)
+            for entry in await whole_log(store)
+        ]
+        assert logged == [
+            (node.node_id, node.descriptor.seq, descriptor_hash(node.signed), node.listed_at)
+            for node in accepted
+        ]
+
+    async def test_the_log_comes_in_pieces(self, store: Store) -> None:
+        for seed in range(1, 8):
+            await put(store, make_node(seed))
+        entries = await whole_log(store)
+        for after, limit in ((0, 1), (0, 7), (2, 3), (6, 9), (7, 9), (2**53, 9)):
+            assert await store.log(after=after, limit=limit) == entries[after : after + limit]
+        assert await store.log_head() == LogTip(7, entries[-1].hash)
+
+    async def test_descriptors_published_at_once_make_one_chain(self, store: Store) -> None:
+        nodes = [make_node(seed) for seed in range(1, 21)]
+        await asyncio.gather(*(put(store, node) for node in nodes))
+        assert {entry.node_id for entry in await whole_log(store)} == {n.node_id for n in nodes}
 
     async def test_health_is_set_for_many_rigs_at_once(self, store: Store) -> None:
         first, second, third = nodes = [make_node(seed) for seed in (1, 2, 3)]
@@ -187,6 +232,8 @@ class StoreContract:
             stored = await store.node(node.node_id)
             assert stored in (None, node)
             assert await store.history(node.node_id) == ([] if stored is None else [node.signed])
+        logged = {entry.node_id for entry in await whole_log(store)}
+        assert logged == {node.node_id for node in await store.nodes()}
         assert {task.result().node_id for task in tasks if not task.cancelled()} <= {
             node.node_id for node in await store.nodes()
         }

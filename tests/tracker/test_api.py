@@ -343,6 +343,7 @@ async def test_openapi_document_describes_what_is_served(tracker: Tracker) -> No
         ("get", "/api/v1/revocations/{node_id}"),
         ("post", "/api/v1/admin/bans"),
         ("post", "/api/v1/admin/bans/lift"),
+        ("get", "/api/v1/log"),
         ("get", "/health"),
     }
     assert {(m, path) for path, methods in document["paths"].items() for m in methods} == served

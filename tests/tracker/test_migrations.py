@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from luckrig.protocol.descriptor_log import descriptor_hash
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.migrations import load_migrations, migrate
 from luckrig.tracker.store.sqlite import open_store
+from tests.tracker.factories import NOW, make_node
+from tests.tracker.store_contract import put, whole_log
 
 FIRST = "CREATE TABLE rigs (name TEXT NOT NULL) STRICT;"
 SECOND = "ALTER TABLE rigs ADD COLUMN gpu TEXT; UPDATE rigs SET gpu = 'P40';"
@@ -149,3 +152,30 @@ async def test_a_store_refuses_a_newer_database(path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="schema version 99"):
         await open_store(path)
+
+
+async def test_what_was_listed_before_there_was_a_log_is_in_it(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    """In the order it came, which the clock of that time needn't show; then it goes on."""
+    migrate(connection, path, load_migrations()[:1])
+    nodes = [make_node(seed, seq=seq) for seed, seq in ((2, 1), (1, 1), (2, 4), (3, 9), (1, 2))]
+    for number, node in enumerate(nodes):
+        connection.execute(
+            "INSERT INTO descriptors VALUES (?, ?, ?, ?)",
+            (node.node_id, node.descriptor.seq, node.signed, NOW - number % 2),
+        )
+    connection.execute(
+        "INSERT INTO nodes (node_id, seq, listed_at, status, misses)"
+        " SELECT node_id, max(seq), published_at, 'unknown', 0 FROM descriptors GROUP BY node_id"
+    )
+    connection.close()
+    store = await open_store(path)
+    await put(store, make_node(4, listed_at=NOW + 9))
+    entries = await whole_log(store)
+    await store.aclose()
+    assert [(entry.node_id, entry.seq, entry.descriptor_hash) for entry in entries] == [
+        (node.node_id, node.descriptor.seq, descriptor_hash(node.signed))
+        for node in (*nodes, make_node(4))
+    ]
+    assert [entry.listed_at - NOW for entry in entries] == [0, -1, 0, -1, 0, 9]

@@ -8,9 +8,11 @@ from random import Random
 
 import pytest
 
+from luckrig.protocol.descriptor_log import LogEntry, descriptor_hash
 from luckrig.tracker.store.interface import Store
 from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.factories import NOW, make_node, make_token, seeded
+from tests.tracker.store_contract import whole_log
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 5
@@ -53,16 +55,30 @@ async def check_is_whole(store: Store) -> None:
         assert node.listed_at == NOW
 
 
+async def check_log(store: Store, before: list[LogEntry]) -> list[LogEntry]:
+    """The log is a chain, goes on from where it was, and holds just what the history holds."""
+    entries = await whole_log(store)
+    assert entries[: len(before)] == before
+    hashes: dict[str, list[str]] = {node.node_id: [] for node in await store.nodes()}
+    for entry in entries:
+        hashes[entry.node_id].append(entry.descriptor_hash)
+    for node_id, logged in hashes.items():
+        assert logged == [descriptor_hash(signed) for signed in await store.history(node_id)]
+    return entries
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_acknowledged_writes_survive_kill_9(tmp_path: Path, seed: int) -> None:
     """Each round runs on the database that the kill before left behind."""
     path, rng = tmp_path / "tracker.db", seeded(seed)
     acknowledged: list[list[str]] = []
+    logged: list[LogEntry] = []
     for round_number in range(ROUNDS):
         first = 1 + 1000 * round_number
         acknowledged += acknowledged_before_kill(path, first, rng)
         store = await open_store(path)
         await check(store, acknowledged)
         await check_is_whole(store)
+        logged = await check_log(store, logged)
         await store.aclose()
     assert len(acknowledged) >= ROUNDS

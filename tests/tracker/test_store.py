@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from luckrig.protocol.descriptor_log import LogEntry
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.wire import NodeStatus
 from luckrig.tracker.domain.records import NodeRecord
@@ -17,7 +18,7 @@ from luckrig.tracker.store.interface import Store, StoreError
 from luckrig.tracker.store.memory import MemoryStore
 from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.factories import NOW, make_ban, make_health, make_node, make_token, seeded
-from tests.tracker.store_contract import StoreContract, put
+from tests.tracker.store_contract import StoreContract, put, whole_log
 
 
 class TestMemoryStore(StoreContract):
@@ -72,9 +73,10 @@ async def random_step(store: Store, rng: Random, step: int) -> object:
     return None
 
 
-async def everything(store: Store) -> tuple[list[NodeRecord], list[list[bytes]]]:
+async def everything(store: Store) -> tuple[list[NodeRecord], list[list[bytes]], list[LogEntry]]:
     nodes = sorted(await store.nodes(), key=lambda node: node.node_id)
-    return nodes, [await store.history(node.node_id) for node in nodes]
+    histories = [await store.history(node.node_id) for node in nodes]
+    return nodes, histories, await whole_log(store)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -118,7 +120,21 @@ async def test_a_write_that_fails_half_way_never_happened(tmp_path: Path) -> Non
         await put(store, make_node(2))
     assert await store.nodes() == [make_node(1)]
     assert await store.history(make_node(2).node_id) == []
+    assert [entry.node_id for entry in await whole_log(store)] == [make_node(1).node_id]
     await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE descriptor_log SET seq = 9", "DELETE FROM descriptor_log"]
+)
+async def test_the_database_itself_refuses_to_change_the_log(tmp_path: Path, change: str) -> None:
+    """Against our own mistakes: an operator can drop the trigger, but the chain then tells."""
+    path = tmp_path / "tracker.db"
+    store = await open_store(path)
+    await put(store, make_node())
+    await store.aclose()
+    with closing(sqlite3.connect(path)) as other, pytest.raises(sqlite3.Error, match="appended"):
+        other.execute(change)
 
 
 def modes_in(folder: Path) -> dict[str, int]:

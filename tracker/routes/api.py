@@ -12,6 +12,7 @@ from luckrig.protocol.ids import NODE_ID_PATTERN, is_node_id
 from luckrig.protocol.strictjson import decode
 from luckrig.protocol.wire import (
     KeysetReply,
+    LogPage,
     NodeDetail,
     NodePage,
     PublishReply,
@@ -23,9 +24,16 @@ from luckrig.protocol.wire import (
 from luckrig.tracker.routes.http import BODY_ERRORS, cacheable_json, json_response, read_json_body
 from luckrig.tracker.routes.openapi import openapi_document
 from luckrig.tracker.routes.operations import Operation, Parameter
-from luckrig.tracker.routes.query import QUERY_PARAMETERS, parse_query
+from luckrig.tracker.routes.query import (
+    LOG_PARAMETERS,
+    QUERY_PARAMETERS,
+    LogQuery,
+    MapQuery,
+    parse_query,
+)
 from luckrig.tracker.routes.signed import PROOF, SignedRequests
 from luckrig.tracker.service.keyset import KeysetService
+from luckrig.tracker.service.log import LogService
 from luckrig.tracker.service.nodes import NodeService
 from luckrig.tracker.service.revocations import RevocationService
 from luckrig.tracker.service.tokens import TokenService
@@ -51,6 +59,7 @@ class Api:
         revocations: RevocationService,
         signed: SignedRequests,
         others: Sequence[Operation],
+        log: LogService,
         public_url: str,
         version: str,
     ) -> None:
@@ -59,6 +68,7 @@ class Api:
         self._keyset = keyset
         self._revocations = revocations
         self._signed = signed
+        self._log = log
         self._public_url = public_url
         self._version = version
         self.operations = (*self._list_operations(), *others)
@@ -69,7 +79,7 @@ class Api:
 
     async def list_nodes(self, request: Request) -> Response:
         """GET /api/v1/nodes."""
-        query = parse_query(request.query_params.multi_items())
+        query = parse_query(request.query_params.multi_items(), MapQuery)
         return cacheable_json(request, await self._nodes.page(query.selection()))
 
     async def get_node(self, request: Request) -> Response:
@@ -94,6 +104,12 @@ class Api:
     async def get_revocations(self, request: Request) -> Response:
         """GET /api/v1/revocations/{node_id}."""
         return cacheable_json(request, await self._revocations.current(_node_id(request)))
+
+    async def get_log(self, request: Request) -> Response:
+        """GET /api/v1/log."""
+        query = parse_query(request.query_params.multi_items(), LogQuery)
+        page = await self._log.page(after=query.after, limit=query.limit)
+        return cacheable_json(request, page)
 
     async def get_health(self, request: Request) -> Response:
         """GET /health."""
@@ -184,6 +200,16 @@ class Api:
                 response=RevocationsReply,
                 parameters=(_NODE_ID,),
                 errors=("node_not_found",),
+            ),
+            Operation(
+                method="GET",
+                path="/api/v1/log",
+                name="getLog",
+                summary="Every descriptor ever listed, as a chain of hashes with a signed head.",
+                handler=self.get_log,
+                response=LogPage,
+                parameters=LOG_PARAMETERS,
+                errors=("invalid_request",),
             ),
             Operation(
                 method="GET",

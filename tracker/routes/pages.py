@@ -60,7 +60,7 @@ class Pages:
         """GET /."""
         items = [(name, value) for name, value in request.query_params.multi_items()]
         view = _VIEWS.get(dict(items).get("view", ""), "cards")
-        query = parse_query([(name, value) for name, value in items if name != "view"])
+        query = parse_query([item for item in items if item[0] != "view"], MapQuery)
         chosen = await self._nodes.page(query.selection())
         plotted = await self._nodes.page(_from_the_start(query))
         everything = await self._nodes.all_views()

@@ -1,7 +1,7 @@
-"""The map's query string, the same for the API and the page."""
+"""Query strings: the map's, the same for the API and the page, and the descriptor log's."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final, TypeVar, get_args
 
 import msgspec
 
@@ -14,6 +14,11 @@ from luckrig.tracker.routes.operations import Parameter
 
 _GB: Final = 10**9
 """A card sold as 24 GB reports a little less than 24 GiB, and still has 24 GB."""
+
+MAX_LOG_ENTRIES: Final = 1000
+"""In one answer: about 250 KB."""
+
+Query = TypeVar("Query")
 
 _Name = Annotated[str, msgspec.Meta(max_length=120)]
 _Gigabytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
@@ -59,8 +64,15 @@ class MapQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
 
-def parse_query(items: Sequence[tuple[str, str]]) -> MapQuery:
-    """A URL's query. Raises PeerError invalid_request naming the parameter at fault."""
+class LogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which piece of the descriptor log: entries with an index above `after`."""
+
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LOG_ENTRIES)] = MAX_LOG_ENTRIES
+
+
+def parse_query(items: Sequence[tuple[str, str]], kind: type[Query]) -> Query:
+    """A URL's query as `kind`. Raises PeerError invalid_request naming the parameter at fault."""
     values: dict[str, str] = {}
     for name, value in items:
         if name in values:
@@ -68,7 +80,7 @@ def parse_query(items: Sequence[tuple[str, str]]) -> MapQuery:
         if value:
             values[name] = value
     try:
-        return msgspec.convert(values, MapQuery, strict=False)
+        return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         raise PeerError("invalid_request", f"{what}.", param=where.rstrip("`") or None) from error
@@ -99,4 +111,12 @@ QUERY_PARAMETERS: Final = (
     _query("sort", "Order; scarcest first unless said otherwise.", _choice(Sort)),
     _query("after", "`next` of the page before.", {"type": "string", "maxLength": 400}),
     _query("limit", "Rigs on a page.", {"type": "integer", "minimum": 1, "maximum": 200}),
+)
+LOG_PARAMETERS: Final = (
+    _query("after", "The index before the first entry wanted.", _COUNT),
+    _query(
+        "limit",
+        "Entries in the answer.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LOG_ENTRIES},
+    ),
 )

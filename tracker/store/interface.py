@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from luckrig.protocol.descriptor import NodeDescriptor
+from luckrig.protocol.descriptor_log import LogEntry, LogTip
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord
 
 
@@ -32,7 +33,8 @@ class Store(Protocol):
         """Publish a verified descriptor by the rule of domain.records.publish; return the record.
 
         Raises PeerError descriptor_conflict unless it is newer than, or equal to, the listed one.
-        A descriptor that was replaced stays in the history.
+        A descriptor that was replaced stays in the history. What changed the list is appended to
+        the descriptor log in the same step.
         """
         ...
 
@@ -46,6 +48,14 @@ class Store(Protocol):
 
     async def history(self, node_id: str) -> list[bytes]:
         """The signed descriptors that the rig was listed with, oldest first, today's last."""
+        ...
+
+    async def log(self, *, after: int, limit: int) -> list[LogEntry]:
+        """The descriptor log's entries with an index above `after`, in order, `limit` at most."""
+        ...
+
+    async def log_head(self) -> LogTip:
+        """Where the descriptor log ends."""
         ...
 
     async def put_health(self, reports: Mapping[str, Health]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from luckrig.protocol.descriptor import NodeDescriptor
+from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_entry
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
 from luckrig.tracker.store.interface import StoreError
 
@@ -14,6 +15,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._nodes: dict[str, NodeRecord] = {}
         self._history: dict[str, list[bytes]] = {}
+        self._log: list[LogEntry] = []
+        self._tip = EMPTY_LOG
         self._tokens: dict[str, TokenRecord] = {}
         self._bans: dict[str, BanRecord] = {}
 
@@ -23,6 +26,15 @@ class MemoryStore:
         listed = self._nodes.get(descriptor.node_id)
         record = publish(listed, descriptor, signed, now=now)
         if record is not listed:
+            entry = next_entry(
+                self._tip,
+                node_id=record.node_id,
+                seq=descriptor.seq,
+                signed=signed,
+                listed_at=now,
+            )
+            self._log.append(entry)
+            self._tip = LogTip(entry.index, entry.hash)
             self._nodes[record.node_id] = record
             self._history.setdefault(record.node_id, []).append(signed)
         return record
@@ -35,6 +47,12 @@ class MemoryStore:
 
     async def history(self, node_id: str) -> list[bytes]:
         return list(self._history.get(node_id, ()))
+
+    async def log(self, *, after: int, limit: int) -> list[LogEntry]:
+        return self._log[after : after + limit]
+
+    async def log_head(self) -> LogTip:
+        return self._tip
 
     async def put_health(self, reports: Mapping[str, Health]) -> None:
         for node_id, health in reports.items():

@@ -2,7 +2,9 @@
 
 schema/0001_initial.sql makes version 1 of an empty file, schema/0002_….sql makes version 2 of
 version 1, and so on; `PRAGMA user_version` says which one a file has. A migration is one
-transaction, so it can't contain VACUUM or a switch of foreign keys.
+transaction, so it can't contain VACUUM or a switch of foreign keys. SQL can't hash, so migrations
+may call the functions that _lend_functions lists; what they leave behind (triggers, views, indexes)
+may not, for other connections don't have them.
 """
 
 import os
@@ -12,6 +14,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from luckrig.protocol.descriptor_log import GENESIS_HASH, descriptor_hash, entry_hash
 from luckrig.tracker.store.interface import StoreError
 
 
@@ -43,9 +46,28 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str
         )
     if 0 < found < len(migrations):
         _back_up(connection, path.with_name(f"{path.name}.v{found}.bak"))
+    _lend_functions(connection)
     for version, sql in enumerate(migrations[found:], start=found + 1):
         with connection:  # commits at the end, rolls back on an error
             connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {version};")
+
+
+def _lend_functions(connection: sqlite3.Connection) -> None:
+    def log_entry_hash(
+        previous: str, index: int, node_id: str, seq: int, digest: str, listed_at: int
+    ) -> str:
+        return entry_hash(
+            previous,
+            index=index,
+            node_id=node_id,
+            seq=seq,
+            descriptor_hash=digest,
+            listed_at=listed_at,
+        )
+
+    connection.create_function("log_genesis_hash", 0, lambda: GENESIS_HASH, deterministic=True)
+    connection.create_function("log_descriptor_hash", 1, descriptor_hash, deterministic=True)
+    connection.create_function("log_entry_hash", 6, log_entry_hash, deterministic=True)
 
 
 def _back_up(connection: sqlite3.Connection, backup: Path) -> None:

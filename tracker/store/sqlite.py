@@ -22,6 +22,7 @@ import aiosqlite
 import msgspec
 
 from luckrig.protocol.descriptor import NodeDescriptor, SignedDescriptor
+from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_entry
 from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.wire import QueueView
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
@@ -45,6 +46,15 @@ _LIST_NODE: Final = """
     INSERT INTO nodes (node_id, seq, listed_at, status, misses) VALUES (?, ?, ?, 'unknown', 0)
     ON CONFLICT (node_id) DO UPDATE SET seq = excluded.seq
 """
+_INSERT_LOG: Final = """
+    INSERT INTO descriptor_log (position, node_id, seq, descriptor_hash, listed_at, hash)
+    VALUES (:index, :node_id, :seq, :descriptor_hash, :listed_at, :hash)
+"""
+_SELECT_LOG: Final = """
+    SELECT position, node_id, seq, descriptor_hash, listed_at, hash
+    FROM descriptor_log WHERE position > ? ORDER BY position LIMIT ?
+"""
+_SELECT_LOG_TIP: Final = "SELECT position, hash FROM descriptor_log ORDER BY position DESC LIMIT 1"
 _UPDATE_HEALTH: Final = """
     UPDATE nodes SET status = ?, queue_active = ?, queue_waiting = ?, queue_max_active = ?,
                      checked_at = ?, last_seen_at = ?, misses = ?
@@ -124,6 +134,9 @@ class SqliteStore:
             if record is listed:
                 return record
             async with self._transaction() as connection:
+                tip = _log_tip(list(await connection.execute_fetchall(_SELECT_LOG_TIP)))
+                entry = next_entry(tip, node_id=node_id, seq=seq, signed=signed, listed_at=now)
+                await connection.execute(_INSERT_LOG, msgspec.structs.asdict(entry))
                 await connection.execute(_INSERT_DESCRIPTOR, (node_id, seq, signed, now))
                 await connection.execute(_LIST_NODE, (node_id, seq, record.listed_at))
                 await connection.execute(_UPDATE_HEALTH, _health_row(record))
@@ -143,6 +156,12 @@ class SqliteStore:
             "SELECT signed FROM descriptors WHERE node_id = ? ORDER BY seq", (node_id,)
         )
         return [signed for (signed,) in rows]
+
+    async def log(self, *, after: int, limit: int) -> list[LogEntry]:
+        return [_log_entry(row) for row in await self._read(_SELECT_LOG, (after, limit))]
+
+    async def log_head(self) -> LogTip:
+        return _log_tip(await self._read(_SELECT_LOG_TIP, ()))
 
     async def put_health(self, reports: Mapping[str, Health]) -> None:
         reports = dict(reports)  # the caller may change its own while this waits
@@ -290,6 +309,24 @@ def _ban(row: tuple[Any, ...]) -> BanRecord:
         expires_at=expires_at,
         decided_by=decided_by,
     )
+
+
+def _log_entry(row: tuple[Any, ...]) -> LogEntry:
+    """A row of _SELECT_LOG."""
+    index, node_id, seq, descriptor_hash, listed_at, entry_hash = row
+    return LogEntry(
+        index=index,
+        node_id=node_id,
+        seq=seq,
+        descriptor_hash=descriptor_hash,
+        listed_at=listed_at,
+        hash=entry_hash,
+    )
+
+
+def _log_tip(rows: list[Any]) -> LogTip:
+    """The rows of _SELECT_LOG_TIP."""
+    return LogTip(*rows[0]) if rows else EMPTY_LOG
 
 
 def _queue(active: int | None, waiting: int, max_active: int) -> QueueView | None:
