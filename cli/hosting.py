@@ -2,20 +2,45 @@
 
 import os
 import random
+import re
+import secrets
 import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 from luckrig.cli.home import Home
 from luckrig.cli.serve import serving
 from luckrig.protocol.address import TrackerAddress
+from luckrig.protocol.keys import KEY_BYTES, PrivateKey
 from luckrig.tracker.app import create_app
 from luckrig.tracker.probe import HttpProber, make_probe_client, resolve_host
-from luckrig.tracker.service.keyset import TrackerKeys
+from luckrig.tracker.service.keyset import SigningKeys, TrackerKeys
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.sqlite import open_store
+
+_SIGNING: Final = re.compile(r"tracker-signing(?:-(?P<start>[0-9]{1,12}))?")
+
+
+def load_signing_keys(home: Home, *, now: float) -> SigningKeys:
+    """The tracker's signing keys, a first one made now if there is none.
+
+    Their names say when they start to sign: tracker-signing-<Unix seconds>. One without a time is
+    older than rotation, so its successor is due at once.
+    """
+
+    def make(start: int) -> PrivateKey:
+        return home.create(_name_of(start), PrivateKey(secrets.token_bytes(KEY_BYTES)))
+
+    found = [match for name in home.names() if (match := _SIGNING.fullmatch(name))]
+    keys = {int(match["start"] or 0): home.load(match.string) for match in found}
+    return SigningKeys(keys or {int(now): make(int(now))}, make=make)
+
+
+def _name_of(start: int) -> str:
+    return f"tracker-signing-{start}"
 
 
 @asynccontextmanager
@@ -25,7 +50,7 @@ async def running_tracker(
     """Open the store and the keys under home and serve the tracker while the block runs."""
     keys = TrackerKeys(
         root=home.load_or_create("tracker-root"),
-        signing=home.load_or_create("tracker-signing"),
+        signing=load_signing_keys(home, now=time.time()),
         pairwise=home.load_or_create_secret("tracker-pairwise"),
     )
     folder = home.path / "tracker"

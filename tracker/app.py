@@ -24,7 +24,7 @@ from luckrig.tracker.routes.http import error_response
 from luckrig.tracker.routes.pages import Pages
 from luckrig.tracker.routes.signed import SignedRequests
 from luckrig.tracker.service.bans import BanService
-from luckrig.tracker.service.keyset import KeysetService, TrackerKeys
+from luckrig.tracker.service.keyset import KeysetService, SigningKeys, TrackerKeys
 from luckrig.tracker.service.log import LogService
 from luckrig.tracker.service.monitor import HealthMonitor, Prober
 from luckrig.tracker.service.nodes import NodeService
@@ -36,6 +36,7 @@ from luckrig.web.assets import static_files
 from luckrig.web.render import make_renderer
 
 PRUNE_EVERY_SECONDS: Final = 3600
+ROTATE_EVERY_SECONDS: Final = 3600
 TOKENS_KEPT_SECONDS: Final = 3600
 """How long expired tokens are kept: quotas count over an hour."""
 
@@ -103,7 +104,12 @@ def create_app(
         version=version,
         clock=clock,
     )
-    app = _build(api, pages, [monitor.run, lambda: _prune_tokens(store, clock)])
+    loops = [
+        monitor.run,
+        lambda: _prune_tokens(store, clock),
+        lambda: _rotate_keys(keys.signing, clock),
+    ]
+    app = _build(api, pages, loops)
     return Edge(app, hosts=_hosts(settings.public_url))
 
 
@@ -174,3 +180,14 @@ async def _prune_tokens(store: Store, clock: Callable[[], float]) -> NoReturn:
         except StoreError as error:
             _log.error("expired tokens not pruned: %s", error)
         await asyncio.sleep(PRUNE_EVERY_SECONDS)
+
+
+async def _rotate_keys(keys: SigningKeys, clock: Callable[[], float]) -> NoReturn:
+    while True:
+        try:
+            if await asyncio.to_thread(keys.rotate, now=clock()):
+                _log.info("the next signing key was made and is in the keyset")
+        except (LuckrigError, OSError) as error:
+            # The old key goes on signing, so this can wait for an operator.
+            _log.error("no new signing key: %s", error)
+        await asyncio.sleep(ROTATE_EVERY_SECONDS)

@@ -18,6 +18,8 @@ from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.factories import NOW, make_ban, make_health, make_node
 from tests.tracker.trackers import KEYS, Tracker, running_tracker
 
+SIGNING = KEYS.signing.signer(now=NOW)
+
 OPERATOR, USER, OTHER = (PrivateKey(bytes([number]) * 32) for number in (1, 2, 3))
 OPERATOR_ID, USER_ID, OTHER_ID = (derive_id("u1", key.public) for key in (OPERATOR, USER, OTHER))
 RIG, SECOND = make_node(1), make_node(2)
@@ -56,7 +58,7 @@ async def revoked(tracker: Tracker, node_id: str = RIG.node_id, *, min_seq: int 
     reply = (await tracker.http.get(f"/api/v1/revocations/{node_id}")).json()
     return verify_revocations(
         reply["revocations"],
-        keys={KEYS.signing.public.thumbprint: KEYS.signing.public},
+        keys={SIGNING.public.thumbprint: SIGNING.public},
         issuer=KEYS.root_id,
         audience=node_id,
         min_seq=min_seq,
@@ -88,7 +90,7 @@ async def test_ban_says_what_was_decided_by_whom(tracker: Tracker) -> None:
 
 
 async def test_nobody_but_an_operator_decides(tracker: Tracker) -> None:
-    for key in (USER, KEYS.signing, KEYS.root):
+    for key in (USER, SIGNING, KEYS.root):
         assert error_of(await ban(tracker, OTHER_ID, key=key)) == (403, "operators_only")
         assert error_of(await lift(tracker, OTHER_ID, key=key)) == (403, "operators_only")
     assert (await token(tracker, key=OTHER)).status_code == 200

@@ -11,7 +11,7 @@ from luckrig.protocol.proofs import make_proof
 from luckrig.protocol.wire import NodeHealth, QueueView
 from luckrig.tracker.app import create_app
 from luckrig.tracker.domain.records import NodeRecord
-from luckrig.tracker.service.keyset import TrackerKeys
+from luckrig.tracker.service.keyset import SigningKeys, TrackerKeys
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.interface import Store
 from luckrig.tracker.store.memory import MemoryStore
@@ -19,7 +19,9 @@ from tests.tracker.factories import NOW, seeded
 
 URL = "http://tracker.example"
 KEYS = TrackerKeys(
-    root=PrivateKey(b"root" * 8), signing=PrivateKey(b"sign" * 8), pairwise=b"pairwise" * 4
+    root=PrivateKey(b"root" * 8),
+    signing=SigningKeys({0: PrivateKey(b"sign" * 8)}, make=lambda start: PrivateKey(bytes(32))),
+    pairwise=b"pairwise" * 4,
 )
 
 
@@ -92,7 +94,7 @@ def healthy(node: NodeRecord) -> NodeHealth:
 
 @asynccontextmanager
 async def running_tracker(
-    store: Store | None = None, **settings: object
+    store: Store | None = None, *, keys: TrackerKeys = KEYS, **settings: object
 ) -> AsyncGenerator[Tracker, None]:
     """A tracker whose application is called in memory; its health loop isn't running."""
     clock = Clock()
@@ -100,7 +102,7 @@ async def running_tracker(
     app = create_app(
         TrackerSettings(public_url=URL, **settings),  # type: ignore[arg-type]
         store,
-        KEYS,
+        keys,
         FakeProber(),
         clock=clock,
         random_bytes=seeded(1).randbytes,

@@ -31,6 +31,7 @@ class LogService:
         now = self._clock()
         signed_tip, signed_at, head = self._head
         if tip != signed_tip or now - signed_at >= RESIGN_AFTER_SECONDS:
-            head = make_head(tip, issuer=self._keys.root_id, key=self._keys.signing, now=int(now))
+            key = self._keys.signing.signer(now=now)
+            head = make_head(tip, issuer=self._keys.root_id, key=key, now=int(now))
             self._head = (tip, now, head)
         return head

@@ -85,4 +85,5 @@ class RevocationService:
             exp=now + REVOCATIONS_TTL_SECONDS,
             subs=list(subs[:MAX_SUBS]),
         )
-        return RevocationsReply(revocations=sign_revocations(revocations, key=self._keys.signing))
+        key = self._keys.signing.signer(now=now)
+        return RevocationsReply(revocations=sign_revocations(revocations, key=key))

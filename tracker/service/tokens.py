@@ -77,7 +77,7 @@ class TokenService:
             await self._check_quota(user_id, now)
             await self._store.add_token(record)
         return TokenReply(
-            token=issue(claims, key=self._keys.signing),
+            token=issue(claims, key=self._keys.signing.signer(now=now)),
             token_type="Bearer" if claims.cnf is None else "DPoP",
             expires_at=claims.exp,
             node_id=claims.aud,
