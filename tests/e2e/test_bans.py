@@ -25,7 +25,7 @@ from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.sqlite import open_store
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
-from tests.tracker.trackers import KEYS, FakeProber
+from tests.tracker.trackers import FakeProber, make_keys
 
 OPERATOR, USER, OTHER, OWNER = (PrivateKey(bytes([number]) * 32) for number in range(1, 5))
 NODE = PrivateKey(b"node" * 8)
@@ -67,6 +67,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A tracker on SQLite with one rig, whose engine waits to be told to speak."""
     sock = bind("127.0.0.1", 0)
     store = await open_store(tmp_path / "tracker.db")
+    keys = make_keys(since=int(time.time()))
     app = create_app(
         TrackerSettings(
             public_url=origin_of(sock),
@@ -74,14 +75,14 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
             operators=frozenset({derive_id("u1", OPERATOR.public)}),
         ),
         store,
-        KEYS,
+        keys,
         FakeProber({derive_id("n1", NODE.public): HEALTHY}),
         clock=time.time,
         random_bytes=os.urandom,
         rng=random.Random(1),  # noqa: S311 -- jitter
         version="1",
     )
-    address = TrackerAddress(origin_of(sock), KEYS.root_id)
+    address = TrackerAddress(origin_of(sock), keys.root_id)
     async with (
         serving(app, sock),
         open_tracker(

@@ -37,14 +37,14 @@ async def rig(engine: FakeOpenAi) -> AsyncGenerator[Rig, None]:
         yield running
 
 
-def prove(rig: Rig, **changes: Any) -> str:
-    """A proof of USER for a chat with BODY, with changes."""
+def prove(rig: Rig, *, age_seconds: float = 0, **changes: Any) -> str:
+    """A proof of USER for a chat with BODY, made some time ago, with changes."""
     made: dict[str, Any] = {
         "key": USER,
         "method": "POST",
         "url": f"{rig.origin}/v1/chat/completions",
         "body": BODY,
-        "now": time.time(),
+        "now": time.time() - age_seconds,
         "jti": f"proof-of-a-test-{next(_numbers):06}",
         "access_token": TOKEN,
     }
@@ -100,8 +100,8 @@ async def test_stolen_token_is_worth_nothing(rig: Rig, engine: FakeOpenAi) -> No
         {"url": "https://another-rig.example/v1/chat/completions"},
         {"access_token": make_token()},
         {"access_token": None},
-        {"now": time.time() - 61},
-        {"now": time.time() + 120},
+        {"age_seconds": 62},
+        {"age_seconds": -90},
     ],
 )
 async def test_proof_of_anything_else_is_refused(

@@ -18,11 +18,21 @@ from luckrig.tracker.store.memory import MemoryStore
 from tests.tracker.factories import NOW, seeded
 
 URL = "http://tracker.example"
-KEYS = TrackerKeys(
-    root=PrivateKey(b"root" * 8),
-    signing=SigningKeys({0: PrivateKey(b"sign" * 8)}, make=lambda start: PrivateKey(bytes(32))),
-    pairwise=b"pairwise" * 4,
-)
+
+
+def make_keys(*, since: int = 0) -> TrackerKeys:
+    """A tracker's keys. since: when the signing key began; a tracker whose loops run rotates it."""
+    return TrackerKeys(
+        root=PrivateKey(b"root" * 8),
+        signing=SigningKeys(
+            {since: PrivateKey(b"sign" * 8)}, make=lambda start: PrivateKey(bytes(32))
+        ),
+        pairwise=b"pairwise" * 4,
+    )
+
+
+KEYS = make_keys()
+"""For trackers that are called in memory: their loops don't run, so nothing rotates these."""
 
 
 @dataclass
