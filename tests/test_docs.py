@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from luckrig.cli.main import COMMANDS
 from luckrig.protocol.errors import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,8 +43,6 @@ def test_compliance_names_only_tests_that_exist() -> None:
 
 
 def test_readme_names_only_commands_that_exist() -> None:
-    from luckrig.cli.main import COMMANDS
-
     text = (ROOT / "README.md").read_text("utf-8")
     for command in set(re.findall(r"`luckrig ([a-z]+)\b", text)):
         assert command in COMMANDS, command
