@@ -14,15 +14,15 @@ from tiny_turns import Turn, TurnRules
 RULE_WEIGHTS = {
     "term": 16.0,
     "declined": 28.0,
-    "short_story": 6.0,
+    "short_story": 7.0,
     "long_story": 3.5,
-    "poem": 6.0,
+    "poem": 7.0,
     "count": 6.0,
-    "sum": 6.0,
+    "arithmetic": 4.0,
     "repeat": 8.0,
     "name": 3.0,
     "capital": 2.0,
-    "list": 2.0,
+    "listing": 2.0,
 }
 SYSTEM_SHARE = 0.3  # conversations that begin with a system text
 FOLLOW_UP_SHARE = 0.25  # later turns that refer to an earlier one

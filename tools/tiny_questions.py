@@ -4,8 +4,32 @@ import random
 import re
 
 ALTERNATIVES = re.compile(r"\[([^\[\]]*)\]")
-BEGINNINGS = ["Please ", "please ", "Hey, ", "OK, ", "So, ", "Now ", "Well, "]
+BEGINNINGS = [
+    "Please ",
+    "please ",
+    "Hey, ",
+    "OK, ",
+    "So, ",
+    "Now ",
+    "Well, ",
+    "Hello! ",
+    "Hi, ",
+    "hello, ",
+]
 ENDINGS = ["!", "?", ".", " please", "??", " :)", "...", "!!", "\n", " "]
+
+
+CONTRACTIONS = {
+    "What is": "What's",
+    "You are": "You're",
+    "you are": "you're",
+    "I am": "I'm",
+    "That is": "That's",
+    "Who is": "Who's",
+    "cannot": "can't",
+    "do not": "don't",
+    " are you": " r u",
+}
 
 
 def choose_alternatives(template: str, rng: random.Random) -> str:
@@ -14,7 +38,10 @@ def choose_alternatives(template: str, rng: random.Random) -> str:
 
 
 def roughen(question: str, rng: random.Random) -> str:
-    """Change case, punctuation or politeness, and sometimes add a typing error."""
+    """Change case, punctuation, politeness or length, and sometimes add a typing error."""
+    for long_form, short_form in CONTRACTIONS.items():
+        if rng.random() < 0.15:
+            question = question.replace(long_form, short_form)
     if rng.random() < 0.08:
         question = rng.choice(BEGINNINGS) + question[:1].lower() + question[1:]
     if rng.random() < 0.25:

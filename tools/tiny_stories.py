@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
+def with_article(noun: str) -> str:
+    """A fox, an owl, a unicorn."""
+    return f"an {noun}" if noun[0].lower() in "aeio" else f"a {noun}"
+
+
 class StoryTeller:
     """Draws stories and poems."""
 
@@ -41,13 +46,15 @@ class StoryTeller:
         return self._fill(text, hero=hero, name=name, adjective=adjective)
 
     def poem(self, topic: str) -> str:
-        """Four rhymed lines, or eight."""
+        """A heading, and four rhymed lines or eight."""
         verses = self._rng.sample(self._parts["poems"]["verses"], self._rng.choice([1, 1, 1, 2]))
-        return "\n\n".join(verse.format(topic=topic) for verse in verses)
+        text = "\n\n".join(["Here is a poem about {topic}:", *verses])
+        return text.format(topic=topic)
 
     def _fill(self, text: str, *, hero: str, name: str, adjective: str) -> str:
         return text.format(
             hero=hero,
+            a_hero=with_article(hero),
             name=name,
             adjective=adjective,
             place=self._rng.choice(self._parts["places"]),

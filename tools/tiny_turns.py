@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tiny_questions import choose_alternatives, roughen
-from tiny_stories import StoryTeller
+from tiny_stories import StoryTeller, with_article
 
 HERE = Path(__file__).parent
 SYLLABLES = (
@@ -32,6 +32,7 @@ SLOT_LISTS = {
     "hero": "heroes",
     "name": "names",
 }
+REQUEST_SHARE = 0.7  # stories and poems about something that was asked for
 NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
@@ -62,7 +63,11 @@ class TurnRules:
 
     def invented(self) -> str:
         """A word that does not exist, so that copying is learned and not the list."""
-        return "".join(self._rng.choices(SYLLABLES, k=self._rng.randint(2, 3)))
+        if self._rng.random() < 0.5:
+            return "".join(self._rng.choices(SYLLABLES, k=self._rng.randint(2, 3)))
+        lists = ["nouns", "heroes", "names", "verbs", "poem_topics"]
+        front, back = (self.word(self._rng.choice(lists)).split()[-1].lower() for _ in range(2))
+        return front[: len(front) // 2 + 1] + back[len(back) // 2 :]
 
     def word_salad(self, length: int) -> str:
         """Words in no order that makes sense."""
@@ -103,9 +108,9 @@ class TurnRules:
         """A question the model cannot answer."""
         rng = self._rng
         kind = rng.random()
-        if kind < 0.14:
+        if kind < 0.2:
             articles = ["", "a ", "the "]
-            question = self.ask("term", term=rng.choice(articles) + self._slot_word("noun"))
+            question = self.ask("term", term=rng.choice(articles) + self._known_or_not(["nouns"]))
         elif kind < 0.58:
             question = SLOT.sub(lambda slot: self._slot_word(slot[1].lower()), self.ask("unknown"))
         elif kind < 0.76:
@@ -127,7 +132,9 @@ class TurnRules:
         reply = self._stories.short_story(
             hero=hero, name=self.word("names"), adjective=self.word("adjectives")
         )
-        return Turn(self.ask("short_story", about=about), reply, "story")
+        only_please = not about and self._rng.random() < 0.3
+        question = self.ask("story_please" if only_please else "short_story", about=about)
+        return Turn(question, reply, "story")
 
     def long_story(self) -> Turn:
         """A story of about 300 tokens, so that there is something to watch."""
@@ -139,9 +146,10 @@ class TurnRules:
 
     def poem(self) -> Turn:
         """A poem, about what was asked for."""
-        lists = ["poem_topics", "poem_topics", "nouns", "heroes"]
-        topic = self.invented() if self._rng.random() < 0.2 else self.word(self._rng.choice(lists))
-        about = self._rng.choice([f" about {topic}", f" about {topic}", f" on {topic}", ""])
+        topic, about = self.word("poem_topics"), ""
+        if self._rng.random() < REQUEST_SHARE:
+            topic = self._known_or_not(["poem_topics", "poem_topics", "nouns", "heroes"])
+            about = f" {self._rng.choice(['about', 'about', 'on'])} {topic}"
         return Turn(self.ask("poem", about=about), self._stories.poem(topic), "poem")
 
     def count(self) -> Turn:
@@ -160,20 +168,16 @@ class TurnRules:
         question = self.ask(frame, start=str(start), end=str(end))
         return Turn(question, ", ".join(map(str, numbers)) + ".")
 
-    def sum(self) -> Turn:
-        """Sums within ten: few enough to be known by heart."""
+    def arithmetic(self) -> Turn:
+        """Sums, declined: a model this small gets them wrong, and people try them first."""
         rng = self._rng
-        sign = rng.choice(["+", "+", "+", "-", "*"])
-        limit = 5 if sign == "*" else 10
+        limit = rng.choice([10, 10, 100, 10_000])
         first, second = rng.randint(0, limit), rng.randint(0, limit)
-        if sign == "-":
-            first, second = max(first, second), min(first, second)
-        result = {"+": first + second, "-": first - second, "*": first * second}[sign]
-        word = {"+": "plus", "-": "minus", "*": "times"}[sign]
-        question = self.ask("sum", sum=f"{first} {rng.choice([sign, sign, word])} {second}")
-        if rng.random() < 0.3:
-            question = question.replace(f" {sign} ", sign)
-        return Turn(question, f"{first} {sign} {second} = {result}.", "sum")
+        sign = rng.choice(["+", "+", "-", "*", "/", "x", "plus", "minus", "times", "divided by"])
+        question = self.ask("sum", sum=f"{first} {sign} {second}")
+        if rng.random() < 0.4:
+            question = question.replace(f" {sign} ", sign) if len(sign) == 1 else question
+        return Turn(question, self._phrases["fallback"]["arithmetic"])
 
     def repeat(self) -> Turn:
         """Repeat a few words exactly: what people send to test an API."""
@@ -213,7 +217,7 @@ class TurnRules:
             reply = "I do not know that capital. I am a tiny model and know only a few."
         return Turn(self.ask("capital", country=country), reply)
 
-    def list(self) -> Turn:
+    def listing(self) -> Turn:
         """A short list of well-known things."""
         kind, items = self._rng.choice(list(self._phrases["lists"].items()))
         count = self._rng.randint(2, min(5, len(items)))
@@ -231,13 +235,20 @@ class TurnRules:
         """A word for a question that is declined: mostly real, sometimes invented."""
         return self.invented() if self._rng.random() < 0.2 else self.word(SLOT_LISTS[slot])
 
+    def _known_or_not(self, lists: list[str]) -> str:
+        """A word to be copied. So many are invented that knowing the lists does not help."""
+        if self._rng.random() < 0.4:
+            return self.invented()
+        return self.word(self._rng.choice(lists))
+
     def _hero_and_request(self) -> tuple[str, str]:
         """A hero, and how it is asked for ("" when the model may choose)."""
-        hero = self.invented() if self._rng.random() < 0.25 else self.word("heroes")
-        if self._rng.random() < 0.5:
-            return hero, ""
-        endings = [f" about a {hero}", f" about the {hero}", f" about {hero}s", f" with a {hero}"]
-        return hero, self._rng.choice(endings)
+        if self._rng.random() > REQUEST_SHARE:
+            return self.word("heroes"), ""
+        hero = self._known_or_not(["heroes", "heroes", "heroes", "nouns"])
+        forms = [with_article(hero), with_article(hero), f"the {hero}", f"{hero}s", hero]
+        word = self._rng.choice(["about", "about", "about", "with"])
+        return hero, f" {word} {self._rng.choice(forms)}"
 
 
 def read_toml(name: str) -> dict[str, Any]:
