@@ -5,6 +5,7 @@ import json
 import signal
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ def get_json(url: str) -> Any:
     """GET a JSON document."""
     with urllib.request.urlopen(url) as response:  # noqa: S310 -- loopback
         return json.load(response)
+
+
+@pytest.fixture
+def client(demo: Demo) -> Iterator[openai.OpenAI]:
+    """The stock client, closed after the test: a socket left open is a warning somewhere else."""
+    with client_of(demo) as opened:
+        yield opened
 
 
 def client_of(demo: Demo) -> openai.OpenAI:
@@ -83,15 +91,14 @@ def test_port_that_is_taken_is_a_clear_error(demo: Demo, tmp_path: Path) -> None
         assert other.process.wait(timeout=10) == 1
 
 
-def test_models_are_listed_with_what_the_engine_says(demo: Demo) -> None:
-    (model,) = client_of(demo).models.list()
+def test_models_are_listed_with_what_the_engine_says(demo: Demo, client: openai.OpenAI) -> None:
+    (model,) = client.models.list()
     assert model.id == demo.announced["model"]
     assert model.model_extra is not None
     assert model.model_extra["luckrig"]["context_length"] > 0
 
 
-def test_stream_and_whole_reply_agree_on_usage(demo: Demo) -> None:
-    client = client_of(demo)
+def test_stream_and_whole_reply_agree_on_usage(demo: Demo, client: openai.OpenAI) -> None:
     model: str = demo.announced["model"]
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello!"}]
     whole = client.chat.completions.create(model=model, messages=messages, temperature=0)
@@ -119,8 +126,8 @@ def test_stream_and_whole_reply_agree_on_usage(demo: Demo) -> None:
     assert whole.model_extra["luckrig"]["timing"]["tokens_per_second"] > 0
 
 
-def test_reply_is_readable_and_says_what_it_is(demo: Demo) -> None:
-    reply = client_of(demo).chat.completions.create(
+def test_reply_is_readable_and_says_what_it_is(demo: Demo, client: openai.OpenAI) -> None:
+    reply = client.chat.completions.create(
         model=demo.announced["model"],
         messages=[{"role": "user", "content": "Who are you?"}],
         temperature=0,
@@ -128,8 +135,8 @@ def test_reply_is_readable_and_says_what_it_is(demo: Demo) -> None:
     assert "tiny" in (reply.choices[0].message.content or "")
 
 
-def test_completions_stream_with_usage(demo: Demo) -> None:
-    stream = client_of(demo).completions.create(
+def test_completions_stream_with_usage(demo: Demo, client: openai.OpenAI) -> None:
+    stream = client.completions.create(
         model=demo.announced["model"],
         prompt="The",
         max_tokens=12,
@@ -139,19 +146,19 @@ def test_completions_stream_with_usage(demo: Demo) -> None:
     chunks = list(stream)
     assert chunks[-1].usage is not None
     assert 0 < chunks[-1].usage.completion_tokens <= 12
-    whole = client_of(demo).completions.create(
-        model=demo.announced["model"], prompt="The", max_tokens=12
-    )
+    whole = client.completions.create(model=demo.announced["model"], prompt="The", max_tokens=12)
     assert whole.usage is not None
     assert 0 < whole.usage.completion_tokens <= 12
 
 
 async def test_stopping_in_the_middle_frees_the_engines_slot(demo: Demo) -> None:
     """Read from the engine itself, within a second."""
-    client = openai.AsyncOpenAI(
-        base_url=demo.announced["base_url"], api_key=demo.announced["token"], max_retries=0
-    )
-    async with httpx2.AsyncClient(base_url=demo.engine_url) as engine:
+    async with (
+        openai.AsyncOpenAI(
+            base_url=demo.announced["base_url"], api_key=demo.announced["token"], max_retries=0
+        ) as client,
+        httpx2.AsyncClient(base_url=demo.engine_url) as engine,
+    ):
         stream = await client.chat.completions.create(
             model=demo.announced["model"],
             messages=[{"role": "user", "content": "Tell me a long story."}],
@@ -170,9 +177,9 @@ async def test_stopping_in_the_middle_frees_the_engines_slot(demo: Demo) -> None
         assert await _busy_slots(engine) == 0
 
 
-async def test_prompt_beyond_the_context_is_a_clear_400(demo: Demo) -> None:
+def test_prompt_beyond_the_context_is_a_clear_400(demo: Demo, client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="context") as refused:
-        client_of(demo).chat.completions.create(
+        client.chat.completions.create(
             model=demo.announced["model"],
             messages=[{"role": "user", "content": "word " * 5000}],
         )
@@ -184,9 +191,8 @@ def test_map_shows_a_rig_whose_engine_died(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo:
         (engine,) = psutil.Process(demo.process.pid).children()
         engine.kill()
-        client = client_of(demo).with_options(max_retries=0)
-        with pytest.raises(openai.InternalServerError) as refused:
-            client.chat.completions.create(
+        with client_of(demo) as client, pytest.raises(openai.InternalServerError) as refused:
+            client.with_options(max_retries=0).chat.completions.create(
                 model=demo.announced["model"], messages=[{"role": "user", "content": "Hello"}]
             )
         assert refused.value.status_code == 503
@@ -198,10 +204,12 @@ def test_map_shows_a_rig_whose_engine_died(tmp_path: Path) -> None:
 
 def test_token_of_one_rig_is_nothing_at_another(demo: Demo, tmp_path: Path) -> None:
     with running_demo(tmp_path) as other:
-        stranger = openai.OpenAI(
-            base_url=other.announced["base_url"], api_key=demo.announced["token"], max_retries=0
-        )
-        with pytest.raises(openai.AuthenticationError):
+        with (
+            openai.OpenAI(
+                base_url=other.announced["base_url"], api_key=demo.announced["token"]
+            ) as stranger,
+            pytest.raises(openai.AuthenticationError),
+        ):
             stranger.models.list()
 
 

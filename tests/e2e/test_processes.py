@@ -68,10 +68,10 @@ def test_killed_tracker_keeps_all_it_acknowledged_and_stops_no_rig(tmp_path: Pat
             tracker.kill()
             tracker.wait(timeout=10)
 
-            client = openai.OpenAI(base_url=token["base_url"], api_key=token["token"])
-            reply = client.chat.completions.create(
-                model="tiny", messages=[{"role": "user", "content": "Hello"}]
-            )
+            with openai.OpenAI(base_url=token["base_url"], api_key=token["token"]) as client:
+                reply = client.chat.completions.create(
+                    model="tiny", messages=[{"role": "user", "content": "Hello"}]
+                )
             assert reply.choices[0].message.content
 
             refused = luckrig(user, "token", "Attic", "--tracker", first["address"])
