@@ -7,9 +7,11 @@ import msgspec
 from luckrig.protocol.descriptor import EngineInfo, Hardware, Offer, Policy
 from luckrig.protocol.descriptor_log import LogEntry
 from luckrig.protocol.ids import NodeId, RootId, SubjectId, UserId
+from luckrig.protocol.receipts import MAX_RECEIPT_CHARS
 from luckrig.protocol.tokens import Limits, Tier
 
 MAX_REASON_CHARS: Final = 280
+MAX_RECEIPTS_AT_ONCE: Final = 64
 END_OF_9999: Final = 253_402_300_799
 """The last second that every calendar can print."""
 
@@ -148,6 +150,45 @@ class LiftReply(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: SubjectId
     was_banned: bool
+
+
+class SignedReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a rig signed of a request, and what its user says to it; see protocol/receipts.py.
+
+    countersignature: None where the user has said nothing: the receipt is one-sided.
+    """
+
+    receipt: Annotated[str, msgspec.Meta(max_length=MAX_RECEIPT_CHARS)]
+    countersignature: Annotated[str, msgspec.Meta(max_length=MAX_RECEIPT_CHARS)] | None = None
+
+
+class ReceiptsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Receipts for the tracker. Whoever sends them doesn't matter: each carries its signatures."""
+
+    receipts: Annotated[
+        list[SignedReceipt], msgspec.Meta(min_length=1, max_length=MAX_RECEIPTS_AT_ONCE)
+    ]
+
+
+ReceiptState = Literal["one-sided", "two-sided", "disputed"]
+"""one-sided: only the rig signed. two-sided: its user agrees. disputed: its user doesn't."""
+
+
+class ReceiptResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one receipt. state: as it is stored now; None when it was refused.
+
+    refused: the code of an error, None when it was taken. message: what to do about it.
+    """
+
+    state: ReceiptState | None = None
+    refused: str | None = None
+    message: str | None = None
+
+
+class ReceiptsReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One result for each receipt, in the order in which they were sent."""
+
+    results: list[ReceiptResult]
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):

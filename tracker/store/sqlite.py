@@ -1,24 +1,15 @@
 """The store in one SQLite file.
 
-One connection, which aiosqlite runs in a thread of its own. A write is a transaction under one
-lock, and a task of its own: cancelling the caller can't stop it between two of its statements, it
-goes on to its end and only the caller doesn't learn of it.
-
 All rigs are also held decoded in memory: decoding 10,000 of them for each list would take most of a
 second. So are bans, which every list and token asks for. Both change there after their transaction
 is on the disk. Hence one process owns the file.
 """
 
-import asyncio
-import os
-import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import aiosqlite
 import msgspec
 
 from luckrig.protocol.descriptor import NodeDescriptor, SignedDescriptor
@@ -26,13 +17,8 @@ from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_en
 from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.wire import QueueView
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.store.database import Database, open_database
 from luckrig.tracker.store.interface import StoreError
-from luckrig.tracker.store.migrations import load_migrations, migrate
-
-BUSY_TIMEOUT_SECONDS: Final = 5
-"""How long to wait for another program's lock, such as a backup's."""
-
-_T = TypeVar("_T")
 
 _SELECT_NODES: Final = """
     SELECT node_id, signed, listed_at, status, queue_active, queue_waiting, queue_max_active,
@@ -80,28 +66,19 @@ _SELECT_REVOKED: Final = """
 
 
 async def open_store(path: Path) -> "SqliteStore":
-    """Open the database, after making or upgrading it where needed (see migrations.py).
+    """Open the database, after making or upgrading it where needed.
 
-    A new file is readable by its owner only. Raises StoreError with a text for the operator.
+    Raises StoreError with a text for the operator.
     """
-    with _explained(path):
-        await asyncio.to_thread(_prepare, path)
-        connection = await aiosqlite.connect(
-            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
-        )
-        try:
-            await connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
-            await connection.execute("PRAGMA foreign_keys = ON")
-            records = [
-                _record(tuple(row)) for row in await connection.execute_fetchall(_SELECT_NODES)
-            ]
-            bans = [_ban(tuple(row)) for row in await connection.execute_fetchall(_SELECT_BANS)]
-        except BaseException:
-            await connection.close()
-            raise
+    database = await open_database(path)
+    try:
+        records = [_record(tuple(row)) for row in await database.read(_SELECT_NODES, ())]
+        bans = [_ban(tuple(row)) for row in await database.read(_SELECT_BANS, ())]
+    except BaseException:
+        await database.aclose()
+        raise
     return SqliteStore(
-        path,
-        connection,
+        database,
         {record.node_id: record for record in records},
         {ban.subject_id: ban for ban in bans},
     )
@@ -112,17 +89,13 @@ class SqliteStore:
 
     def __init__(
         self,
-        path: Path,
-        connection: aiosqlite.Connection,
+        database: Database,
         nodes: dict[str, NodeRecord],
         bans: dict[str, BanRecord],
     ) -> None:
-        self._path = path
-        self._connection = connection
+        self._database = database
         self._nodes = nodes
         self._bans = bans
-        self._lock = asyncio.Lock()
-        self._writes: set[asyncio.Task[Any]] = set()
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int
@@ -133,7 +106,7 @@ class SqliteStore:
             record = publish(listed, descriptor, signed, now=now)
             if record is listed:
                 return record
-            async with self._transaction() as connection:
+            async with self._database.transaction() as connection:
                 tip = _log_tip(list(await connection.execute_fetchall(_SELECT_LOG_TIP)))
                 entry = next_entry(tip, node_id=node_id, seq=seq, signed=signed, listed_at=now)
                 await connection.execute(_INSERT_LOG, msgspec.structs.asdict(entry))
@@ -143,7 +116,7 @@ class SqliteStore:
             self._nodes[node_id] = record
             return record
 
-        return await self._write(write)
+        return await self._database.write(write)
 
     async def node(self, node_id: str) -> NodeRecord | None:
         return self._nodes.get(node_id)
@@ -152,16 +125,16 @@ class SqliteStore:
         return list(self._nodes.values())
 
     async def history(self, node_id: str) -> list[bytes]:
-        rows = await self._read(
+        rows = await self._database.read(
             "SELECT signed FROM descriptors WHERE node_id = ? ORDER BY seq", (node_id,)
         )
         return [signed for (signed,) in rows]
 
     async def log(self, *, after: int, limit: int) -> list[LogEntry]:
-        return [_log_entry(row) for row in await self._read(_SELECT_LOG, (after, limit))]
+        return [_log_entry(row) for row in await self._database.read(_SELECT_LOG, (after, limit))]
 
     async def log_head(self) -> LogTip:
-        return _log_tip(await self._read(_SELECT_LOG_TIP, ()))
+        return _log_tip(await self._database.read(_SELECT_LOG_TIP, ()))
 
     async def put_health(self, reports: Mapping[str, Health]) -> None:
         reports = dict(reports)  # the caller may change its own while this waits
@@ -172,113 +145,60 @@ class SqliteStore:
                 for node_id, health in reports.items()
                 if node_id in self._nodes
             }
-            async with self._transaction() as connection:
+            async with self._database.transaction() as connection:
                 await connection.executemany(_UPDATE_HEALTH, map(_health_row, changed.values()))
             self._nodes.update(changed)
 
-        await self._write(write)
+        await self._database.write(write)
 
     async def add_token(self, token: TokenRecord) -> None:
         async def write() -> None:
-            async with self._transaction() as connection:
+            async with self._database.transaction() as connection:
                 await connection.execute(_INSERT_TOKEN, asdict(token))
 
-        await self._write(write)
+        await self._database.write(write)
 
     async def tokens_of(self, user_id: str, *, since: int) -> int:
-        ((count,),) = await self._read(
+        ((count,),) = await self._database.read(
             "SELECT count(*) FROM tokens WHERE user_id = ? AND issued_at >= ?", (user_id, since)
         )
         return int(count)
 
     async def prune_tokens(self, *, now: int) -> int:
         async def write() -> int:
-            async with self._transaction() as connection:
+            async with self._database.transaction() as connection:
                 cursor = await connection.execute(
                     "DELETE FROM tokens WHERE expires_at <= ?", (now,)
                 )
                 return cursor.rowcount
 
-        return await self._write(write)
+        return await self._database.write(write)
 
     async def put_ban(self, ban: BanRecord) -> None:
         async def write() -> None:
-            async with self._transaction() as connection:
+            async with self._database.transaction() as connection:
                 await connection.execute(_PUT_BAN, asdict(ban))
             self._bans[ban.subject_id] = ban
 
-        await self._write(write)
+        await self._database.write(write)
 
     async def lift_ban(self, subject_id: str) -> bool:
         async def write() -> bool:
-            async with self._transaction() as connection:
+            async with self._database.transaction() as connection:
                 await connection.execute("DELETE FROM bans WHERE subject_id = ?", (subject_id,))
             return self._bans.pop(subject_id, None) is not None
 
-        return await self._write(write)
+        return await self._database.write(write)
 
     async def bans(self, *, now: int) -> list[BanRecord]:
         return [ban for ban in self._bans.values() if ban.in_force(now)]
 
     async def revoked(self, *, now: int) -> set[tuple[str, str]]:
-        rows = await self._read(_SELECT_REVOKED, {"now": now})
+        rows = await self._database.read(_SELECT_REVOKED, {"now": now})
         return {(node_id, sub) for node_id, sub in rows}
 
     async def aclose(self) -> None:
-        await asyncio.gather(*self._writes, return_exceptions=True)
-        with _explained(self._path):
-            await self._connection.close()
-
-    async def _read(self, sql: str, values: tuple[object, ...] | dict[str, object]) -> list[Any]:
-        async with self._lock:  # not inside somebody's transaction: it may be rolled back
-            with _explained(self._path):
-                return list(await self._connection.execute_fetchall(sql, values))
-
-    async def _write(self, write: Callable[[], Awaitable[_T]]) -> _T:
-        """Run a write to its end, whatever becomes of the caller."""
-
-        async def run() -> _T:
-            async with self._lock:
-                with _explained(self._path):
-                    return await write()
-
-        task = asyncio.create_task(run())
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[aiosqlite.Connection, None]:
-        """What happens inside is on the disk afterwards, or never happened."""
-        await self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-            await self._connection.execute("COMMIT")
-        except BaseException:
-            await self._connection.rollback()
-            raise
-
-
-@contextmanager
-def _explained(path: Path) -> Generator[None, None, None]:
-    """Foreign errors become StoreError here, and nowhere else."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"The database {path} failed: {error}") from error
-
-
-def _prepare(path: Path) -> None:
-    """Make or upgrade the file. Blocks."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's other files copy the mode
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")  # stays with the file
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        migrate(connection, path, load_migrations())
-    finally:
-        connection.close()
+        await self._database.aclose()
 
 
 def _record(row: tuple[Any, ...]) -> NodeRecord:
