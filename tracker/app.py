@@ -37,8 +37,9 @@ from luckrig.web.render import make_renderer
 
 PRUNE_EVERY_SECONDS: Final = 3600
 ROTATE_EVERY_SECONDS: Final = 3600
-TOKENS_KEPT_SECONDS: Final = 3600
-"""How long expired tokens are kept: quotas count over an hour."""
+TOKENS_KEPT_SECONDS: Final = 86_400
+"""How long expired tokens are kept: quotas count over an hour, and a rig that couldn't reach its
+tracker has a day to hand in receipts."""
 
 _log = logging.getLogger(__name__)
 

@@ -103,6 +103,7 @@ def make_token(number: int = 1, *, user: int = 1, issued_at: int = NOW) -> Token
         sub=f"pseudonym-of-{user:08}",
         issued_at=issued_at,
         expires_at=issued_at + 900,
+        requests=120,
     )
 
 

@@ -171,6 +171,12 @@ class StoreContract:
         counts = [await store.tokens_of(user_id, since=NOW + n) for n in (0, 10, 11, 21)]
         assert counts == [3, 2, 1, 0]
 
+    async def test_a_token_is_found_by_its_id(self, store: Store) -> None:
+        token = replace(make_token(), requests=7, note_id="note-1")
+        await store.add_token(token)
+        assert await store.token(token.jti) == token
+        assert await store.token("another-token-id") is None
+
     async def test_a_token_id_is_used_once(self, store: Store) -> None:
         await store.add_token(make_token(1))
         with pytest.raises(StoreError):

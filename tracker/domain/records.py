@@ -48,7 +48,10 @@ class NodeRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenRecord:
-    """A token that was issued: the one place that knows whose pseudonym `sub` is."""
+    """A token that was issued: the one place that knows whose pseudonym `sub` is.
+
+    requests: how many its `lim` allows. note_id: the note after which its rig was picked, if any.
+    """
 
     jti: str
     user_id: str
@@ -56,6 +59,8 @@ class TokenRecord:
     sub: str
     issued_at: int
     expires_at: int
+    requests: int
+    note_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

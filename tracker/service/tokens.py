@@ -72,6 +72,7 @@ class TokenService:
             sub=claims.sub,
             issued_at=claims.iat,
             expires_at=claims.exp,
+            requests=claims.lim.requests,
         )
         async with self._quota:  # counted and stored as one: two requests can't share a place
             await self._check_quota(user_id, now)

@@ -66,6 +66,10 @@ class Store(Protocol):
         """Remember an issued token. Raises StoreError if its jti was used before."""
         ...
 
+    async def token(self, jti: str) -> TokenRecord | None:
+        """The token with that jti, or None if there was none or it was pruned."""
+        ...
+
     async def tokens_of(self, user_id: str, *, since: int) -> int:
         """How many tokens the user got at `since` or later (Unix seconds), pruned ones aside."""
         ...

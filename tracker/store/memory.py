@@ -64,6 +64,9 @@ class MemoryStore:
             raise StoreError("A token with this jti is stored already.")
         self._tokens[token.jti] = token
 
+    async def token(self, jti: str) -> TokenRecord | None:
+        return self._tokens.get(jti)
+
     async def tokens_of(self, user_id: str, *, since: int) -> int:
         return sum(
             token.user_id == user_id and token.issued_at >= since for token in self._tokens.values()

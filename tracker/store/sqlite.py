@@ -47,8 +47,12 @@ _UPDATE_HEALTH: Final = """
     WHERE node_id = ?
 """
 _INSERT_TOKEN: Final = """
-    INSERT INTO tokens (jti, user_id, node_id, sub, issued_at, expires_at)
-    VALUES (:jti, :user_id, :node_id, :sub, :issued_at, :expires_at)
+    INSERT INTO tokens (jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id)
+    VALUES (:jti, :user_id, :node_id, :sub, :issued_at, :expires_at, :requests, :note_id)
+"""
+_SELECT_TOKEN: Final = """
+    SELECT jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id
+    FROM tokens WHERE jti = ?
 """
 _SELECT_BANS: Final = """
     SELECT subject_kind, subject_id, reason, created_at, expires_at, decided_by FROM bans
@@ -158,6 +162,10 @@ class SqliteStore:
 
         await self._database.write(write)
 
+    async def token(self, jti: str) -> TokenRecord | None:
+        rows = await self._database.read(_SELECT_TOKEN, (jti,))
+        return _token(rows[0]) if rows else None
+
     async def tokens_of(self, user_id: str, *, since: int) -> int:
         ((count,),) = await self._database.read(
             "SELECT count(*) FROM tokens WHERE user_id = ? AND issued_at >= ?", (user_id, since)
@@ -216,6 +224,21 @@ def _record(row: tuple[Any, ...]) -> NodeRecord:
         misses=misses,
     )
     return NodeRecord(descriptor=descriptor, signed=signed, listed_at=listed_at, health=health)
+
+
+def _token(row: tuple[Any, ...]) -> TokenRecord:
+    """A row of _SELECT_TOKEN."""
+    jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id = row
+    return TokenRecord(
+        jti=jti,
+        user_id=user_id,
+        node_id=node_id,
+        sub=sub,
+        issued_at=issued_at,
+        expires_at=expires_at,
+        requests=requests,
+        note_id=note_id,
+    )
 
 
 def _ban(row: tuple[Any, ...]) -> BanRecord:
