@@ -34,6 +34,8 @@ from luckrig.protocol.ids import NODE_ID_PATTERN, RootId, is_node_id
 from luckrig.protocol.keys import PrivateKey, PublicKey
 
 HEAD_TYPE: Final = "lr-log+jwt"
+LEDGER_HEAD_TYPE: Final = "lr-ledger+jwt"
+"""The contribution ledger's head: the same claims over another chain."""
 MAX_HEAD_CHARS: Final = 1024
 MAX_HEAD_AGE_SECONDS: Final = 86_400
 """An older head may hide what was listed since; trackers sign one anew each hour."""
@@ -209,20 +211,30 @@ class LogVerifier:
             raise _broken(size, "the head that the tracker signed has another hash")
 
 
-def make_head(tip: LogTip, *, issuer: str, key: PrivateKey, now: int) -> str:
-    """Sign where a log ends. issuer: the tracker's root id. key: one of its keyset."""
+def make_head(tip: LogTip, *, issuer: str, key: PrivateKey, now: int, typ: str = HEAD_TYPE) -> str:
+    """Sign where a log ends. issuer: the tracker's root id. key: one of its keyset.
+
+    typ: which log it is, so that a head of one is nothing to another.
+    """
     head = LogHead(iss=issuer, size=tip.size, hash=tip.hash, iat=now)
-    return jws.sign_with_kid(msgspec.json.encode(head), typ=HEAD_TYPE, key=key)
+    return jws.sign_with_kid(msgspec.json.encode(head), typ=typ, key=key)
 
 
-def verify_head(text: str, *, keys: Mapping[str, PublicKey], issuer: str, now: float) -> LogHead:
+def verify_head(
+    text: str,
+    *,
+    keys: Mapping[str, PublicKey],
+    issuer: str,
+    now: float,
+    typ: str = HEAD_TYPE,
+) -> LogHead:
     """The head, if this tracker signed it within the last day.
 
     keys: kid → key of the tracker's keyset. issuer: the root id that is pinned. Raises PeerError
     signature_invalid. Vectors: tests/vectors/log.json.
     """
     try:
-        parsed = jws.parse(text, header_type=jws.KidHeader, typ=HEAD_TYPE, max_chars=MAX_HEAD_CHARS)
+        parsed = jws.parse(text, header_type=jws.KidHeader, typ=typ, max_chars=MAX_HEAD_CHARS)
         key = keys.get(parsed.header.kid)
         if key is None or not parsed.is_signed_by(key):
             raise _refused("has a head that isn't signed by the tracker's keys")

@@ -191,6 +191,92 @@ class ReceiptsReply(msgspec.Struct, frozen=True, kw_only=True):
     results: list[ReceiptResult]
 
 
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the contribution ledger. entry: canonical JSON, byte for byte what was hashed.
+
+    position: 0, 1, 2, …. hash: b64url of the hash over it and all before it.
+    """
+
+    position: int
+    entry: msgspec.Raw
+    hash: str
+
+
+class LedgerPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of the ledger. head: compact JWS over its end, see docs/PROTOCOL.md."""
+
+    entries: list[LedgerLine]
+    head: str
+
+
+class ScoreTerm(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a score. amount: thousandths of a point, negative where a rule takes away."""
+
+    axis: str
+    what: str
+    amount: int
+
+
+class ScoreReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The score of whoever signed the request, from the ledger's entries up to as_of.
+
+    account: their name in the ledger. total, contributor_at: thousandths of a point. as_of: Unix
+    seconds, the end of the last whole day. pending: entries since then that name the account.
+    """
+
+    account: UserId
+    total: int
+    terms: list[ScoreTerm]
+    tier: Tier
+    contributor_at: int
+    as_of: int
+    pending: int
+
+
+class AnchorRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's word that a user is a person they know, or its end; signed with a proof."""
+
+    user_id: UserId
+    trusted: bool
+
+
+class AnchorReply(msgspec.Struct, frozen=True, kw_only=True):
+    """account: the name under which it stands in the ledger."""
+
+    user_id: UserId
+    account: UserId
+    trusted: bool
+
+
+class Quantiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the users' votes, outliers set aside."""
+
+    p10: float
+    p50: float
+    p90: float
+
+
+class TimingView(msgspec.Struct, frozen=True, kw_only=True):
+    """What users measured at one rig with one model, for prompts from that length on.
+
+    users: one vote each. streams: how many they shared.
+    """
+
+    node_id: NodeId
+    model: str
+    prompt_tokens_from: int
+    users: int
+    streams: int
+    ttft_ms: Quantiles
+    tokens_per_second: Quantiles
+
+
+class TimingsReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Shared timings, of one rig or of all."""
+
+    timings: list[TimingView]
+
+
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of the descriptor log. head: compact JWS over its end, see docs/PROTOCOL.md."""
 

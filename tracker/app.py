@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Final, NoReturn
@@ -17,19 +17,27 @@ from starlette.types import ASGIApp
 
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
+from luckrig.protocol.tokens import Tier
+from luckrig.tracker.domain.accounts import ledger_account
 from luckrig.tracker.edge import Edge
 from luckrig.tracker.routes.admin import AdminApi
 from luckrig.tracker.routes.api import Api
+from luckrig.tracker.routes.contributions import ContributionApi
 from luckrig.tracker.routes.http import error_response
 from luckrig.tracker.routes.pages import Pages
 from luckrig.tracker.routes.signed import SignedRequests
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.keyset import KeysetService, SigningKeys, TrackerKeys
+from luckrig.tracker.service.ledger import Ledger
 from luckrig.tracker.service.log import LogService
 from luckrig.tracker.service.monitor import HealthMonitor, Prober
 from luckrig.tracker.service.nodes import NodeService
+from luckrig.tracker.service.operators import Operators
+from luckrig.tracker.service.receipts import ReceiptService
 from luckrig.tracker.service.revocations import RevocationService
+from luckrig.tracker.service.scores import ScoreService
 from luckrig.tracker.service.tokens import TokenService
+from luckrig.tracker.service.uptime import UptimeRecorder
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.interface import Store, StoreError
 from luckrig.web.assets import static_files
@@ -37,6 +45,7 @@ from luckrig.web.render import make_renderer
 
 PRUNE_EVERY_SECONDS: Final = 3600
 ROTATE_EVERY_SECONDS: Final = 3600
+LEDGER_EVERY_SECONDS: Final = 60
 TOKENS_KEPT_SECONDS: Final = 86_400
 """How long expired tokens are kept: quotas count over an hour, and a rig that couldn't reach its
 tracker has a day to hand in receipts."""
@@ -59,21 +68,43 @@ def create_app(
 
     clock: Unix seconds. random_bytes: secret ones, for token ids. rng: for jitter only.
     """
-    monitor = HealthMonitor(
-        store, prober, interval_seconds=settings.health_interval_seconds, clock=clock, rng=rng
-    )
     revocations = RevocationService(store, keys, clock=clock)
-    bans = BanService(
-        store, operators=settings.operators, clock=clock, on_change=revocations.forget
-    )
+    operators = Operators(settings.operators)
+    bans = BanService(store, operators=operators, clock=clock, on_change=revocations.forget)
     nodes = NodeService(
         store,
         bans,
         public_url=settings.public_url,
         allow_private_endpoints=settings.allow_private_endpoints,
         clock=clock,
-        on_publish=monitor.wake,
+        on_publish=lambda: monitor.wake(),  # made below, and before the first request
     )
+    monitor = HealthMonitor(
+        store,
+        prober,
+        interval_seconds=settings.health_interval_seconds,
+        on_looked=UptimeRecorder(store, scarcity_of=nodes.scarcity, clock=clock).note,
+        clock=clock,
+        rng=rng,
+    )
+
+    async def account_of(user_id: str) -> str:
+        return ledger_account(user_id, secret=keys.pairwise)
+
+    async def promote(accounts: Collection[str]) -> None:
+        pass
+
+    async def author_of(note_id: str) -> str | None:
+        return None
+
+    async def tier_of(user_id: str) -> Tier:
+        return "limited"
+
+    ledger = Ledger(store, keys, account_of=account_of, promote=promote, clock=clock)
+    receipts = ReceiptService(
+        store, bans, ledger, author_of=author_of, secret=keys.pairwise, clock=clock
+    )
+    scores = ScoreService(store, ledger, operators, tier_of=tier_of, clock=clock)
     tokens = TokenService(
         store,
         keys,
@@ -91,7 +122,12 @@ def create_app(
         keyset=KeysetService(keys, clock=clock),
         revocations=revocations,
         signed=signed,
-        others=AdminApi(bans=bans, signed=signed).operations,
+        others=[
+            *AdminApi(bans=bans, signed=signed).operations,
+            *ContributionApi(
+                receipts=receipts, ledger=ledger, scores=scores, signed=signed
+            ).operations,
+        ],
         log=LogService(store, keys, clock=clock),
         public_url=settings.public_url,
         version=version,
@@ -109,6 +145,7 @@ def create_app(
         monitor.run,
         lambda: _prune_tokens(store, clock),
         lambda: _rotate_keys(keys.signing, clock),
+        lambda: _keep_ledger(ledger, receipts),
     ]
     app = _build(api, pages, loops)
     return Edge(app, hosts=_hosts(settings.public_url))
@@ -181,6 +218,17 @@ async def _prune_tokens(store: Store, clock: Callable[[], float]) -> NoReturn:
         except StoreError as error:
             _log.error("expired tokens not pruned: %s", error)
         await asyncio.sleep(PRUNE_EVERY_SECONDS)
+
+
+async def _keep_ledger(ledger: Ledger, receipts: ReceiptService) -> NoReturn:
+    while True:
+        try:
+            await ledger.close_days()
+            while await receipts.settle():
+                pass
+        except StoreError as error:
+            _log.error("the ledger isn't up to date: %s", error)
+        await asyncio.sleep(LEDGER_EVERY_SECONDS)
 
 
 async def _rotate_keys(keys: SigningKeys, clock: Callable[[], float]) -> NoReturn:

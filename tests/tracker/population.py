@@ -94,13 +94,13 @@ def used(
 def selected(giver: str, owner: str, day: int = 0) -> NoteSelected:
     """Somebody picked a rig after reading its note."""
     return NoteSelected(
-        node_id=rig(owner), owner_id=user(owner), by_user_id=user(giver), at=at(day)
+        node_id=rig(owner), author_id=user(owner), by_user_id=user(giver), at=at(day)
     )
 
 
 def reproduced(giver: str, owner: str, day: int = 0) -> Reproduced:
     """Somebody got what a rig's note says."""
-    return Reproduced(node_id=rig(owner), owner_id=user(owner), by_user_id=user(giver), at=at(day))
+    return Reproduced(node_id=rig(owner), author_id=user(owner), by_user_id=user(giver), at=at(day))
 
 
 def timing(giver: str, owner: str, day: int = 0) -> TimingShared:

@@ -13,11 +13,17 @@ from luckrig.tracker.domain.endpoints import is_public_address
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.probe import MAX_HEALTH_BYTES, HttpProber, make_probe_client
 from luckrig.tracker.service.monitor import HealthMonitor
+from luckrig.tracker.service.uptime import UptimeRecorder
+from luckrig.tracker.store.interface import LiveHours
 from luckrig.tracker.store.memory import MemoryStore
 from tests.tracker.factories import NOW, make_node, seeded
 from tests.tracker.trackers import Clock, FakeProber, healthy
 
 INTERVAL = 30.0
+
+
+async def rig_one_is_rare() -> dict[str, float]:
+    return {make_node(1).node_id: 0.25}
 
 
 async def make_monitor(*rigs: NodeRecord) -> tuple[HealthMonitor, MemoryStore, FakeProber, Clock]:
@@ -26,7 +32,12 @@ async def make_monitor(*rigs: NodeRecord) -> tuple[HealthMonitor, MemoryStore, F
     for rig in rigs:
         await store.put_descriptor(rig.descriptor, rig.signed, now=NOW)
     monitor = HealthMonitor(
-        store, prober, interval_seconds=INTERVAL, clock=clock, rng=seeded("jitter")
+        store,
+        prober,
+        interval_seconds=INTERVAL,
+        on_looked=UptimeRecorder(store, scarcity_of=rig_one_is_rare, clock=clock).note,
+        clock=clock,
+        rng=seeded("jitter"),
     )
     return monitor, store, prober, clock
 
@@ -36,6 +47,22 @@ async def status_of(store: MemoryStore, rig: NodeRecord) -> str:
     record = await store.node(rig.node_id)
     assert record is not None
     return record.health.status
+
+
+async def test_each_hour_with_a_good_answer_is_noted_once() -> None:
+    """With the scarcity of its first look; rigs that the map doesn't show count nowhere."""
+    monitor, store, prober, clock = await make_monitor(make_node(1), make_node(2))
+    for rig in (make_node(1), make_node(2)):
+        prober.answers[rig.node_id] = healthy(rig)
+    clock.now = NOW // 86_400 * 86_400
+    for _ in range(6):
+        await monitor.check_due()
+        clock.now += 1800
+    prober.answers.clear()
+    clock.now += 3600
+    await monitor.check_due()
+    noted = await store.contributions.live_hours(day=NOW // 86_400)
+    assert noted == [LiveHours(make_node(1).node_id, 3, 250)]
 
 
 async def test_new_rig_is_looked_at_at_once() -> None:

@@ -1,8 +1,8 @@
 """Who gave whom how much: one pass over the ledger, a day at a time.
 
-A *gift* goes from a person to the owner of a rig that they used, discovered, or whose note helped
-them. This module decides how large each gift is; score.py makes scores of the gifts. Terms, caps
-and the reason for each: docs/CONTRIBUTION.md.
+A *gift* goes from a person to the owner of a rig that they used or discovered, or to the author of
+a note that helped them. This module decides how large each gift is; score.py makes scores of the
+gifts. Terms, caps and the reason for each: docs/CONTRIBUTION.md.
 
 What a giver can give (the *voice*) is bounded, and that bounds every ring of accounts:
 
@@ -126,19 +126,23 @@ def read_ledger(ledger: Iterable[Entry], *, now: int) -> dict[str, Account]:
     """user_id → account, for everyone the ledger names. Entries after `now` don't count."""
     today = now // SECONDS_PER_DAY
     known = [
-        (day_of(entry), canonical(entry), entry)
+        entry
         for entry in ledger
         if (entry.day <= today if isinstance(entry, Uptime) else entry.at <= now)
     ]
-    known.sort(key=lambda item: item[:2])
-    reader = _Reader()
-    for day, entries in groupby(known, key=lambda item: item[0]):
-        reader.read_day(day, [entry for _, _, entry in entries])
+    known.sort(key=day_of)
+    reader = LedgerReader()
+    for day, entries in groupby(known, key=day_of):
+        reader.read_day(day, entries)
     return reader.accounts
 
 
-class _Reader:
-    """Reads one day after another. Nothing here is undone: gifts only grow."""
+class LedgerReader:
+    """Reads one day after another. Nothing here is undone: gifts only grow.
+
+    accounts: as of the last day that was read. A day costs what happened on it, however many
+    accounts and rigs there are.
+    """
 
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
@@ -148,10 +152,17 @@ class _Reader:
         self._tried: set[tuple[str, str, str]] = set()
         self._timed: set[tuple[str, str]] = set()
         self._touched: dict[str, set[str]] = {}
+        self._named: set[str] = set()
         self._day = 0
 
-    def read_day(self, day: int, entries: list[Entry]) -> None:
-        """Take in all of a day's entries, then let everyone who dealt that day give."""
+    def read_day(self, day: int, unordered: Iterable[Entry]) -> set[str]:
+        """Take in all of a day's entries, then let everyone who dealt that day give.
+
+        day: later than every day before. The order of the entries changes nothing. Returns the
+        accounts that the day's entries name: no other score changed.
+        """
+        entries = sorted(unordered, key=canonical)
+        self._named = set()
         self._day = day
         self._touched = defaultdict(set)
         self._timed.clear()
@@ -166,8 +177,10 @@ class _Reader:
         for giver, voice in voices.items():
             if voice:
                 self._give(giver, voice)
+        return self._named
 
     def _account(self, user_id: str) -> Account:
+        self._named.add(user_id)
         account = self.accounts.get(user_id)
         if account is None:
             account = self.accounts[user_id] = Account(first_day=self._day)
@@ -207,8 +220,11 @@ class _Reader:
         self._account(giver)
         if giver == owner_id or self._owners.get(node_id) != owner_id:
             return None
-        self._touched[giver].add(owner_id)
-        return self._account(owner_id).given_by.setdefault(giver, Pair())
+        return self._deal(giver, owner_id)
+
+    def _deal(self, giver: str, receiver: str) -> Pair:
+        self._touched[giver].add(receiver)
+        return self._account(receiver).given_by.setdefault(giver, Pair())
 
     def _take_receipt(self, receipt: Receipt) -> None:
         pair = self._pair(receipt.user_id, receipt.owner_id, receipt.node_id)
@@ -227,14 +243,15 @@ class _Reader:
         self._tried.add(tried)
 
     def _take_note(self, entry: NoteSelected | Reproduced) -> None:
-        pair = self._pair(entry.by_user_id, entry.owner_id, entry.node_id)
-        if pair is None:
+        reader = self._account(entry.by_user_id)
+        if entry.by_user_id == entry.author_id:
             return
+        pair = self._deal(entry.by_user_id, entry.author_id)
         if isinstance(entry, NoteSelected):
             pair.selected = True
             return
         pair.reproduced = True
-        self._account(entry.by_user_id).reproduced.add(entry.owner_id)
+        reader.reproduced.add(entry.author_id)
 
     def _take_timing(self, entry: TimingShared) -> None:
         """One a day for each rig of somebody else."""

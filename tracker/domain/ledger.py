@@ -8,7 +8,8 @@ check everything up to there, and anybody can compute every score from an export
 
 Canonical JSON is what `canonical` writes: fields in the order below, no spaces, `kind` first. An
 entry holds integers and ids, no floats and no text that anybody typed, so it has one spelling.
-Prompts and replies have no place here.
+Prompts and replies have no place here, and neither have user ids: accounts stand in it under names
+of their own (accounts.py), receipts and deeds with their day and no finer time.
 """
 
 import hashlib
@@ -93,19 +94,19 @@ class Receipt(_Entry, frozen=True, tag="receipt"):
 
 
 class NoteSelected(_Entry, frozen=True, tag="note_selected"):
-    """Somebody read a rig's note and picked the rig from there."""
+    """Somebody read a note about a rig, picked the rig from there, and really used it."""
 
     node_id: NodeId
-    owner_id: UserId
+    author_id: UserId
     by_user_id: UserId
     at: _Seconds
 
 
 class Reproduced(_Entry, frozen=True, tag="reproduced"):
-    """Somebody did what a rig's note says and got what it says."""
+    """Somebody did what a note about a rig says and got what it says."""
 
     node_id: NodeId
-    owner_id: UserId
+    author_id: UserId
     by_user_id: UserId
     at: _Seconds
 
@@ -185,16 +186,21 @@ def from_jsonl(text: bytes) -> list[Entry]:
     return [_read_line(line, number) for number, line in enumerate(lines, start=1)]
 
 
+def decode_entry(line: bytes) -> Entry:
+    """An entry that `canonical` wrote. Raises ValueError on anything else."""
+    entry = _DECODER.decode(line)
+    if canonical(entry) != line:
+        raise ValueError("not a canonical ledger entry")
+    return entry
+
+
 def _read_line(line: bytes, number: int) -> Entry:
     if len(line) > MAX_LINE_BYTES:
         raise _bad_line(number)
     try:
-        entry = _DECODER.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return decode_entry(line)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         raise _bad_line(number) from None
-    if canonical(entry) != line:
-        raise _bad_line(number)
-    return entry
 
 
 def _bad_line(number: int) -> PeerError:

@@ -90,7 +90,7 @@ def scores(ledger: Iterable[Entry], *, now: int) -> dict[str, Score]:
     One pass, O(n log n) in entries because they are sorted by day; the rest is linear.
     """
     accounts = read_ledger(ledger, now=now)
-    return {user_id: _score(user_id, accounts[user_id]) for user_id in sorted(accounts)}
+    return {user_id: account_score(user_id, accounts[user_id]) for user_id in sorted(accounts)}
 
 
 def score(ledger: Iterable[Entry], user_id: str, *, now: int) -> Score:
@@ -99,7 +99,7 @@ def score(ledger: Iterable[Entry], user_id: str, *, now: int) -> Score:
     It takes the same pass as everybody's scores: whose voice counts depends on all of them.
     """
     account = read_ledger(ledger, now=now).get(user_id)
-    return Score(user_id=user_id) if account is None else _score(user_id, account)
+    return Score(user_id=user_id) if account is None else account_score(user_id, account)
 
 
 def tier(score: Score, *, ever_contributor: bool) -> Tier:
@@ -107,7 +107,8 @@ def tier(score: Score, *, ever_contributor: bool) -> Tier:
     return "contributor" if ever_contributor or score.total >= CONTRIBUTOR_AT else "limited"
 
 
-def _score(user_id: str, account: Account) -> Score:
+def account_score(user_id: str, account: Account) -> Score:
+    """The score of an account, as far as a LedgerReader has read."""
     own = _own_terms(account)
     terms = [*own, *_gift_terms(account)]
     if not account.anchored:
@@ -134,7 +135,7 @@ def _own_terms(account: Account) -> list[Term]:
         Term(axis="notes", what=f"{account.timings} timings shared", amount=timings),
         Term(
             axis="notes",
-            what=f"reproduced notes of {len(account.reproduced)} owners",
+            what=f"reproduced notes of {len(account.reproduced)} authors",
             amount=reproductions,
         ),
     ]

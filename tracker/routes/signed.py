@@ -51,6 +51,16 @@ class SignedRequests:
         proof too; rate_limited when too many proofs are noted.
         """
         body = await read_json_body(request, max_bytes=MAX_SIGNED_BODY_BYTES)
+        return Signed(body, self._check(request, body))
+
+    def user_of(self, request: Request) -> str:
+        """The u1… id of whoever signed a request without a body.
+
+        Raises PeerError proof_invalid, rate_limited.
+        """
+        return derive_id("u1", self._check(request, b""))
+
+    def _check(self, request: Request, body: bytes) -> PublicKey:
         proofs = request.headers.getlist("dpop")
         if len(proofs) != 1:
             raise PeerError("proof_invalid", "Send exactly one DPoP header: see docs/PROTOCOL.md.")
@@ -63,4 +73,4 @@ class SignedRequests:
         )
         proof.check_body(body)
         self._proofs.use(proof, now=now)
-        return Signed(body, proof.key)
+        return proof.key

@@ -8,19 +8,20 @@ from luckrig.protocol.errors import PeerError
 from luckrig.protocol.text import check_note
 from luckrig.protocol.wire import BanReply, BanRequest, LiftReply, LiftRequest
 from luckrig.tracker.domain.records import BanRecord
+from luckrig.tracker.service.operators import Operators
 from luckrig.tracker.store.interface import Store
 
 _log = logging.getLogger(__name__)
 
 
 class BanService:
-    """operators: user ids. on_change: called after a ban was put or lifted."""
+    """on_change: called after a ban was put or lifted."""
 
     def __init__(
         self,
         store: Store,
         *,
-        operators: frozenset[str],
+        operators: Operators,
         clock: Callable[[], float],
         on_change: Callable[[], None],
     ) -> None:
@@ -36,7 +37,7 @@ class BanService:
         unsafe_text for a reason that deceives, invalid_request for an empty one and for a ban that
         is over already.
         """
-        self._check_operator(asked_by)
+        self._operators.check(asked_by)
         check_note(request.reason, field="reason")
         if not request.reason.strip():
             raise PeerError("invalid_request", "reason is empty.", param="reason")
@@ -64,7 +65,7 @@ class BanService:
 
     async def lift(self, request: LiftRequest, *, asked_by: str) -> LiftReply:
         """End a ban. Raises PeerError operators_only."""
-        self._check_operator(asked_by)
+        self._operators.check(asked_by)
         was_banned = await self._store.lift_ban(request.subject)
         self._on_change()
         _log.warning("%s lifted the ban of %s", asked_by, request.subject)
@@ -80,13 +81,6 @@ class BanService:
         for ban in await self._store.bans(now=int(self._clock())):
             if ban.subject_id == subject_id:
                 raise _refusal(ban)
-
-    def _check_operator(self, user_id: str) -> None:
-        if user_id not in self._operators:
-            raise PeerError(
-                "operators_only",
-                f"Only this tracker's operators may do this, and {user_id} is none of them.",
-            )
 
 
 def _refusal(ban: BanRecord) -> PeerError:

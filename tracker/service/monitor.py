@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import Final, NoReturn, Protocol
 
@@ -30,7 +30,10 @@ class Prober(Protocol):
 
 
 class HealthMonitor:
-    """Probes each rig every interval_seconds, give or take the jitter."""
+    """Probes each rig every interval_seconds, give or take the jitter.
+
+    on_looked: told what each round saw.
+    """
 
     def __init__(
         self,
@@ -38,12 +41,14 @@ class HealthMonitor:
         prober: Prober,
         *,
         interval_seconds: float,
+        on_looked: Callable[[Mapping[str, Health]], Awaitable[None]],
         clock: Callable[[], float],
         rng: Random,
     ) -> None:
         self._store = store
         self._prober = prober
         self._interval_seconds = interval_seconds
+        self._on_looked = on_looked
         self._clock = clock
         self._rng = rng
         self._due_at: dict[str, float] = {}
@@ -82,6 +87,7 @@ class HealthMonitor:
             node.node_id: tasks[node.node_id].result() for node in due if await self._stayed(node)
         }
         await self._store.put_health(reports)
+        await self._on_looked(reports)
         for node_id, health in reports.items():
             self._due_at[node_id] = self._clock() + self._wait_seconds(health)
         known = {node.node_id for node in nodes}

@@ -1,6 +1,6 @@
 """Publishing and listing rigs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -90,6 +90,10 @@ class NodeService:
         """(listed rigs, rigs that answer now)."""
         nodes = await self._listed()
         return len(nodes), sum(node.health.status in ("available", "busy") for node in nodes)
+
+    async def scarcity(self) -> Mapping[str, float]:
+        """The scarcity of every rig on the map, by node id."""
+        return self._scarcities(await self._listed())
 
     async def _listed(self) -> list[NodeRecord]:
         nodes, banned = await self._store.nodes(), await self._bans.banned_nodes()

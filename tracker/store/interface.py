@@ -3,11 +3,13 @@
 Every store passes the same suite, tests/tracker/store_contract.py.
 """
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.descriptor_log import LogEntry, LogTip
+from luckrig.tracker.domain.ledger import Entry
+from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord
 
 
@@ -18,6 +20,75 @@ class StoreError(Exception):
     """
 
 
+class LedgerRow(NamedTuple):
+    """A stored ledger entry: canonical JSON, and the hash over it and all before it."""
+
+    position: int
+    entry: bytes
+    hash: bytes
+
+
+class LiveHours(NamedTuple):
+    """In how many hours of a day a rig was seen live, and its mean scarcity in thousandths."""
+
+    node_id: str
+    hours: int
+    scarcity_milli: int
+
+
+class ContributionStore(Protocol):
+    """Receipts, the ledger, live hours and shared timings. Durable and atomic like the Store."""
+
+    async def receipt(self, node_id: str, request_id: str) -> ReceiptRecord | None:
+        """One request's receipt."""
+        ...
+
+    async def receipts_of_token(self, jti: str) -> int:
+        """How many receipts name that token."""
+        ...
+
+    async def put_receipts(
+        self,
+        receipts: Sequence[ReceiptRecord],
+        timings: Sequence[TimingRecord],
+        entries: Sequence[Entry],
+    ) -> None:
+        """Store receipts over those of the same requests, and append to the ledger, as one."""
+        ...
+
+    async def unsettled(self, *, before: int, limit: int) -> list[ReceiptRecord]:
+        """One-sided receipts that came before that time and aren't settled, oldest first."""
+        ...
+
+    async def ledger(self, *, after: int, limit: int) -> list[LedgerRow]:
+        """Entries with a position above `after` (-1 for all), in order, `limit` at most."""
+        ...
+
+    async def ledger_tip(self) -> tuple[int, bytes]:
+        """(how many entries, hash of the last one or GENESIS)."""
+        ...
+
+    async def add_live(self, *, hour: int, scarcities: Mapping[str, int]) -> None:
+        """Note that rigs were live in an hour (hours since 1970); the first note of it counts."""
+        ...
+
+    async def live_hours(self, *, day: int) -> list[LiveHours]:
+        """What was noted of a day (days since 1970), by node id."""
+        ...
+
+    async def first_live_day(self) -> int | None:
+        """The earliest day of which something is noted."""
+        ...
+
+    async def close_day(self, *, day: int, entries: Sequence[Entry]) -> None:
+        """Append entries, and forget the live hours up to the end of that day, as one."""
+        ...
+
+    async def timings(self, *, node_id: str | None, since: int) -> list[TimingRecord]:
+        """The timings shared at `since` or later, of one rig or of all, in no particular order."""
+        ...
+
+
 class Store(Protocol):
     """Rigs, their health, the tokens issued for them, and bans.
 
@@ -26,6 +97,11 @@ class Store(Protocol):
     doesn't know which of the two. In order: writes apply one after another, and a read sees every
     write that returned before it was called. Every method may raise StoreError.
     """
+
+    @property
+    def contributions(self) -> ContributionStore:
+        """What people did for each other."""
+        ...
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int

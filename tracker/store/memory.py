@@ -7,6 +7,7 @@ from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_entry
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
 from luckrig.tracker.store.interface import StoreError
+from luckrig.tracker.store.memory_contributions import MemoryContributions
 
 
 class MemoryStore:
@@ -19,6 +20,7 @@ class MemoryStore:
         self._tip = EMPTY_LOG
         self._tokens: dict[str, TokenRecord] = {}
         self._bans: dict[str, BanRecord] = {}
+        self.contributions = MemoryContributions()
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int

@@ -19,6 +19,7 @@ from luckrig.protocol.wire import QueueView
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
 from luckrig.tracker.store.database import Database, open_database
 from luckrig.tracker.store.interface import StoreError
+from luckrig.tracker.store.sqlite_contributions import SqliteContributions
 
 _SELECT_NODES: Final = """
     SELECT node_id, signed, listed_at, status, queue_active, queue_waiting, queue_max_active,
@@ -100,6 +101,7 @@ class SqliteStore:
         self._database = database
         self._nodes = nodes
         self._bans = bans
+        self.contributions = SqliteContributions(database)
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int

@@ -1,0 +1,18 @@
+"""Who may decide: the users that the tracker was started with as its operators."""
+
+from luckrig.protocol.errors import PeerError
+
+
+class Operators:
+    """ids: their user ids, u1…."""
+
+    def __init__(self, ids: frozenset[str]) -> None:
+        self._ids = ids
+
+    def check(self, user_id: str) -> None:
+        """Raises PeerError operators_only unless that user is one."""
+        if user_id not in self._ids:
+            raise PeerError(
+                "operators_only",
+                f"Only this tracker's operators may do this, and {user_id} is none of them.",
+            )

@@ -1,0 +1,88 @@
+"""Receipts, ledger, live hours and timings in memory: the twin of sqlite_contributions.py."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from luckrig.tracker.domain.ledger import GENESIS, Entry, canonical, entry_hash
+from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
+from luckrig.tracker.store.interface import LedgerRow, LiveHours
+
+
+class MemoryContributions:
+    """A ContributionStore that lives as long as its process."""
+
+    def __init__(self) -> None:
+        self._receipts: dict[tuple[str, str], ReceiptRecord] = {}
+        self._timings: dict[tuple[str, str], TimingRecord] = {}
+        self._ledger: list[LedgerRow] = []
+        self._live: dict[tuple[str, int], int] = {}
+
+    async def receipt(self, node_id: str, request_id: str) -> ReceiptRecord | None:
+        return self._receipts.get((node_id, request_id))
+
+    async def receipts_of_token(self, jti: str) -> int:
+        return sum(receipt.jti == jti for receipt in self._receipts.values())
+
+    async def put_receipts(
+        self,
+        receipts: Sequence[ReceiptRecord],
+        timings: Sequence[TimingRecord],
+        entries: Sequence[Entry],
+    ) -> None:
+        for receipt in receipts:
+            self._receipts[receipt.node_id, receipt.request_id] = receipt
+        for timing in timings:
+            self._timings[timing.node_id, timing.request_id] = timing
+        self._append(entries)
+
+    async def unsettled(self, *, before: int, limit: int) -> list[ReceiptRecord]:
+        found = [
+            receipt
+            for receipt in self._receipts.values()
+            if not receipt.settled and receipt.received_at < before
+        ]
+        return sorted(found, key=_age)[:limit]
+
+    async def ledger(self, *, after: int, limit: int) -> list[LedgerRow]:
+        return self._ledger[after + 1 : after + 1 + limit]
+
+    async def ledger_tip(self) -> tuple[int, bytes]:
+        return len(self._ledger), self._ledger[-1].hash if self._ledger else GENESIS
+
+    async def add_live(self, *, hour: int, scarcities: Mapping[str, int]) -> None:
+        for node_id, scarcity_milli in scarcities.items():
+            self._live.setdefault((node_id, hour), scarcity_milli)
+
+    async def live_hours(self, *, day: int) -> list[LiveHours]:
+        found: dict[str, list[int]] = defaultdict(list)
+        for (node_id, hour), scarcity_milli in self._live.items():
+            if hour // 24 == day:
+                found[node_id].append(scarcity_milli)
+        return [
+            LiveHours(node_id, len(seen), sum(seen) // len(seen))
+            for node_id, seen in sorted(found.items())
+        ]
+
+    async def first_live_day(self) -> int | None:
+        return min((hour // 24 for _, hour in self._live), default=None)
+
+    async def close_day(self, *, day: int, entries: Sequence[Entry]) -> None:
+        self._append(entries)
+        self._live = {key: milli for key, milli in self._live.items() if key[1] // 24 > day}
+
+    async def timings(self, *, node_id: str | None, since: int) -> list[TimingRecord]:
+        return [
+            timing
+            for timing in self._timings.values()
+            if timing.shared_at >= since and node_id in (None, timing.node_id)
+        ]
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            previous = self._ledger[-1].hash if self._ledger else GENESIS
+            row = LedgerRow(len(self._ledger), canonical(entry), entry_hash(previous, entry))
+            self._ledger.append(row)
+
+
+def _age(receipt: ReceiptRecord) -> tuple[int, str, str]:
+    return receipt.received_at, receipt.node_id, receipt.request_id
