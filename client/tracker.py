@@ -1,40 +1,41 @@
-"""One tracker's public API, seen from a user's machine.
+"""One tracker's public API, seen from a user's machine: typed, and checked.
 
-Every failure is a LuckrigError whose text tells the user what to do. A tracker is a stranger: its
-answers are bounded (MAX_ANSWER_BYTES, timeout_seconds for the whole of one), redirects are not
-followed, compressed bodies are refused, and a rig is shown only as the rig itself signed it.
+Every failure is a LuckrigError whose text tells the user what to do. A tracker is a stranger: a rig
+is shown only as the rig itself signed it, and what comes over the wire is bounded (transport.py).
 """
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final, NoReturn, TypedDict, TypeVar, Unpack
+from typing import Final, TypedDict, Unpack
 
 import httpx2
-import msgspec
 
+from luckrig.client.ledger import LedgerExport
+from luckrig.client.transport import TIMEOUT_SECONDS, Transport
 from luckrig.protocol.address import TrackerAddress, is_origin
 from luckrig.protocol.descriptor import Capability, NodeDescriptor, verify_descriptor
 from luckrig.protocol.descriptor_log import (
     GENESIS_HASH,
+    LEDGER_HEAD_TYPE,
     LogHead,
     LogTip,
     LogVerifier,
     verify_head,
 )
-from luckrig.protocol.errors import CODES, LuckrigError, PeerError
+from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.ids import is_node_id, is_user_id
 from luckrig.protocol.keys import PrivateKey, PublicKey
 from luckrig.protocol.keyset import verify_keyset
-from luckrig.protocol.proofs import make_proof
 from luckrig.protocol.text import check_label
 from luckrig.protocol.tokens import MAX_TOKEN_CHARS
 from luckrig.protocol.wire import (
+    AnchorReply,
+    AnchorRequest,
     BanReply,
     BanRequest,
-    ErrorReply,
     KeysetReply,
+    LedgerPage,
     LiftReply,
     LiftRequest,
     LogPage,
@@ -44,14 +45,12 @@ from luckrig.protocol.wire import (
     NodeView,
     PublishReply,
     RevocationsReply,
+    ScoreReply,
     TokenReply,
     TokenRequest,
     TrackerHealth,
 )
 
-MAX_ANSWER_BYTES: Final = 8 * 2**20
-"""A page of 200 rigs with the longest notes is about 2 MiB."""
-TIMEOUT_SECONDS: Final = 10.0
 MAX_PAGES: Final = 100
 """How many pages each_node() reads: a tracker could hand out cursors without end."""
 
@@ -60,23 +59,9 @@ MAX_LOG_PAGES: Final = 1000
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-_MAX_MESSAGE_CHARS: Final = 500
 _SIGNED_FIELDS: Final = (
     "owner_id", "name", "note", "hardware", "offers", "engine", "policy", "seq",
 )  # fmt: skip
-
-Answer = TypeVar("Answer")
-
-
-class TrackerUnreachable(LuckrigError):
-    """No tracker answers at that address. Caught by whoever knows a second tracker to ask."""
-
-    def __init__(self, origin: str, why: str) -> None:
-        """why: completes "The tracker at URL …", without the full stop."""
-        super().__init__(
-            "tracker_unreachable",
-            f"The tracker at {origin} {why}. Check its address (--tracker or LUCKRIG_TRACKER).",
-        )
 
 
 class NodeFilters(TypedDict, total=False):
@@ -118,14 +103,18 @@ class TrackerClient:
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self.address = address
-        self._http = http
+        self._transport = Transport(
+            address.origin,
+            http,
+            clock=clock,
+            new_jti=new_jti,
+            timeout_seconds=timeout_seconds,
+        )
         self._clock = clock
-        self._new_jti = new_jti
-        self._timeout_seconds = timeout_seconds
 
     async def health(self) -> TrackerHealth:
         """The tracker's own health. Raises PeerError if it isn't the tracker that was pinned."""
-        health = self._decode(await self._fetch("GET", "/health"), TrackerHealth)
+        health = await self._transport.get("/health", TrackerHealth)
         pinned = self.address.root_id
         if pinned is not None and health.root_id != pinned:
             raise PeerError(
@@ -138,7 +127,7 @@ class TrackerClient:
     async def nodes(self, **filters: Unpack[NodeFilters]) -> NodePage:
         """One page of the map, as the tracker tells it: nothing in it is checked yet."""
         params = {name: str(value) for name, value in filters.items()}
-        return self._decode(await self._fetch("GET", "/api/v1/nodes", params=params), NodePage)
+        return await self._transport.get("/api/v1/nodes", NodePage, params=params)
 
     async def each_node(self, **filters: Unpack[NodeFilters]) -> AsyncIterator[NodeView]:
         """The rigs of all pages, MAX_PAGES of them at most; unchecked, like nodes()."""
@@ -157,7 +146,7 @@ class TrackerClient:
         when the tracker shows anything that the rig didn't sign.
         """
         _check_node_id(node_id)
-        detail = self._decode(await self._fetch("GET", f"/api/v1/nodes/{node_id}"), NodeDetail)
+        detail = await self._transport.get(f"/api/v1/nodes/{node_id}", NodeDetail)
         descriptor = verify_descriptor(bytes(detail.descriptor))
         if descriptor.node_id != node_id or detail.node.id != node_id:
             raise _altered(node_id, "id")
@@ -166,13 +155,12 @@ class TrackerClient:
 
     async def keyset(self) -> KeysetReply:
         """The keys that sign this tracker's tokens. Check them with verify_keyset."""
-        return self._decode(await self._fetch("GET", "/api/v1/keyset"), KeysetReply)
+        return await self._transport.get("/api/v1/keyset", KeysetReply)
 
     async def revocations(self, node_id: str) -> RevocationsReply:
         """A rig's list of banned users. Check it with verify_revocations."""
         _check_node_id(node_id)
-        answer = await self._fetch("GET", f"/api/v1/revocations/{node_id}")
-        return self._decode(answer, RevocationsReply)
+        return await self._transport.get(f"/api/v1/revocations/{node_id}", RevocationsReply)
 
     async def log(self, *, known_size: int = 0, known_hash: str = GENESIS_HASH) -> LogHead:
         """Check the whole descriptor log and return its head, signed by the tracker's own keys.
@@ -186,11 +174,44 @@ class TrackerClient:
         verifier = LogVerifier(LogTip(known_size, known_hash))
         for _ in range(MAX_LOG_PAGES):
             params = {"after": str(verifier.tip.size)}
-            page = self._decode(await self._fetch("GET", "/api/v1/log", params=params), LogPage)
+            page = await self._transport.get("/api/v1/log", LogPage, params=params)
             head = verify_head(page.head, keys=keys, issuer=root_id, now=self._clock())
             if verifier.feed(page.entries, head):
                 return head
-        self._nonsense(f"has a log of more than {MAX_LOG_PAGES} pages")
+        self._transport.nonsense(f"has a log of more than {MAX_LOG_PAGES} pages")
+
+    async def score(self, *, user_key: PrivateKey) -> ScoreReply:
+        """The score of that key's owner, as the tracker tells it."""
+        return await self._transport.get_signed("/api/v1/me/score", ScoreReply, key=user_key)
+
+    async def ledger(self) -> list[bytes]:
+        """Every entry of the contribution ledger, after checking its chain up to the signed head.
+
+        Raises PeerError signature_invalid, with `param` = "entries[<position>]" of the first entry
+        that isn't what was hashed.
+        """
+        root_id, keys = await self._verified_keys()
+        reader = LedgerExport()
+        for _ in range(MAX_LOG_PAGES):
+            params = {"after": str(len(reader.entries) - 1)}
+            page = await self._transport.get("/api/v1/ledger", LedgerPage, params=params)
+            head = verify_head(
+                page.head, keys=keys, issuer=root_id, now=self._clock(), typ=LEDGER_HEAD_TYPE
+            )
+            if reader.feed(page.entries, head):
+                return reader.entries
+        self._transport.nonsense(f"has a ledger of more than {MAX_LOG_PAGES} pages")
+
+    async def anchor(self, user_id: str, *, trusted: bool, operator_key: PrivateKey) -> AnchorReply:
+        """Say that a user is a person the operator knows, or no longer. Raises operators_only."""
+        if not is_user_id(user_id):
+            raise LuckrigError(
+                "invalid_request", "A user id is u1 and 32 characters.", param="user_id"
+            )
+        request = AnchorRequest(user_id=user_id, trusted=trusted)
+        return await self._transport.post_signed(
+            "/api/v1/admin/anchors", request, AnchorReply, key=operator_key
+        )
 
     async def _verified_keys(self) -> tuple[str, dict[str, PublicKey]]:
         """The root id that is pinned, and the keys that it signed: kid → key."""
@@ -201,9 +222,7 @@ class TrackerClient:
 
     async def publish(self, signed: bytes) -> PublishReply:
         """List a rig, or its newer descriptor. signed: as sign_descriptor makes it."""
-        headers = {"content-type": "application/json"}
-        answer = await self._fetch("POST", "/api/v1/nodes", body=signed, headers=headers)
-        return self._decode(answer, PublishReply)
+        return await self._transport.post("/api/v1/nodes", signed, PublishReply)
 
     async def token(
         self,
@@ -221,8 +240,9 @@ class TrackerClient:
         """
         _check_node_id(node_id)
         request = TokenRequest(node_id=node_id, bound=bound, ttl_seconds=ttl_seconds)
-        answer = await self._fetch_signed("/api/v1/tokens", request, key=user_key)
-        reply = self._decode(answer, TokenReply)
+        reply = await self._transport.post_signed(
+            "/api/v1/tokens", request, TokenReply, key=user_key
+        )
         if reply.node_id != node_id:
             raise PeerError(
                 "token_invalid", "The tracker sent a token for another rig. Don't use this tracker."
@@ -240,114 +260,26 @@ class TrackerClient:
         """
         _check_subject(subject)
         request = BanRequest(subject=subject, reason=reason, expires_at=expires_at)
-        answer = await self._fetch_signed("/api/v1/admin/bans", request, key=operator_key)
-        return self._decode(answer, BanReply)
+        return await self._transport.post_signed(
+            "/api/v1/admin/bans", request, BanReply, key=operator_key
+        )
 
     async def lift(self, subject: str, *, operator_key: PrivateKey) -> LiftReply:
         """End a ban. Raises PeerError operators_only."""
         _check_subject(subject)
         request = LiftRequest(subject=subject)
-        answer = await self._fetch_signed("/api/v1/admin/bans/lift", request, key=operator_key)
-        return self._decode(answer, LiftReply)
+        return await self._transport.post_signed(
+            "/api/v1/admin/bans/lift", request, LiftReply, key=operator_key
+        )
 
     def _check_token(self, reply: TokenReply) -> None:
         """Token, address and models go to terminals and shells, so they must be what they seem."""
         if len(reply.token) > MAX_TOKEN_CHARS or _TOKEN.fullmatch(reply.token) is None:
-            self._nonsense()
+            self._transport.nonsense()
         if not _is_base_url(reply.base_url):
-            self._nonsense()
+            self._transport.nonsense()
         for index, model in enumerate(reply.models):
             check_label(model, field=f"models[{index}]")
-
-    async def _fetch_signed(self, path: str, request: msgspec.Struct, *, key: PrivateKey) -> bytes:
-        """POST a request with a proof of that key."""
-        body = msgspec.json.encode(request)
-        proof = make_proof(
-            key=key,
-            method="POST",
-            url=f"{self.address.origin}{path}",
-            body=body,
-            now=self._clock(),
-            jti=self._new_jti(),
-        )
-        headers = {"content-type": "application/json", "dpop": proof}
-        return await self._fetch("POST", path, body=body, headers=headers)
-
-    async def _fetch(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> bytes:
-        """The body of a 200 answer; every other outcome is raised."""
-        try:
-            async with (
-                asyncio.timeout(self._timeout_seconds),
-                self._http.stream(
-                    method,
-                    f"{self.address.origin}{path}",
-                    params=params,
-                    content=body,
-                    # What isn't compressed can't be a bomb.
-                    headers={**(headers or {}), "accept-encoding": "identity"},
-                    timeout=self._timeout_seconds,
-                    follow_redirects=False,
-                ) as response,
-            ):
-                answer = await self._read(response)
-        except (TimeoutError, httpx2.TimeoutException) as error:
-            why = f"didn't answer within {self._timeout_seconds:g} seconds"
-            raise TrackerUnreachable(self.address.origin, why) from error
-        except httpx2.ConnectError as error:
-            why = f"can't be reached: {_connect_problem(error)}"
-            raise TrackerUnreachable(self.address.origin, why) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise TrackerUnreachable(self.address.origin, "broke off the connection") from error
-        if response.status_code != 200:
-            raise self._refusal(response, answer)
-        return answer
-
-    async def _read(self, response: httpx2.Response) -> bytes:
-        if response.headers.get("content-encoding", "identity") != "identity":
-            self._nonsense("compresses its answer although it was asked not to")
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                self._nonsense(f"sends an answer of more than {MAX_ANSWER_BYTES} bytes")
-        return bytes(body)
-
-    def _decode(self, body: bytes, kind: type[Answer]) -> Answer:
-        """Unknown fields are fine: the tracker may be newer than this client."""
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._nonsense(cause=error)
-
-    def _refusal(self, response: httpx2.Response, body: bytes) -> LuckrigError:
-        """The tracker's own error, made fit to print. Its code, if this client knows it."""
-        if response.is_redirect:
-            why = "answers with a redirect, which luckrig doesn't follow"
-            return TrackerUnreachable(self.address.origin, why)
-        error = self._decode(body, ErrorReply).error
-        code = error.code if error.code in CODES else _code_of_status(response.status_code)
-        return LuckrigError(
-            code,
-            _one_line(error.message) or CODES[code].meaning,
-            param=None if error.param is None else _one_line(error.param),
-            retry_after_seconds=_retry_after_seconds(response.headers.get("retry-after", "")),
-        )
-
-    def _nonsense(
-        self,
-        why: str = "gives an answer that isn't a luckrig tracker's",
-        *,
-        cause: Exception | None = None,
-    ) -> NoReturn:
-        raise TrackerUnreachable(self.address.origin, why) from cause
 
 
 @asynccontextmanager
@@ -408,32 +340,3 @@ def _is_base_url(text: str) -> bool:
     scheme, mark, rest = text.partition("://")
     host, slash, path = rest.partition("/")
     return is_origin(f"{scheme}{mark}{host}") and _PATH.fullmatch(slash + path) is not None
-
-
-def _connect_problem(error: httpx2.ConnectError) -> str:
-    """Why a connection failed, in words that don't depend on the system's language."""
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "its TLS certificate isn't valid for that name"
-    if "SSL" in text or "TLS" in text:
-        return "it doesn't speak TLS as https needs it"
-    if "Name or service" in text or "nodename" in text or "name resolution" in text:
-        return "no machine has that name"
-    return "nothing answers there"
-
-
-def _code_of_status(status: int) -> str:
-    """The nearest of our codes, for a tracker that has newer ones."""
-    nearest = {401: "proof_invalid", 403: "operators_only", 404: "not_found", 429: "rate_limited"}
-    return nearest.get(status, "internal_error" if status >= 500 else "invalid_request")
-
-
-def _one_line(text: str) -> str:
-    """A stranger's text as one printable line: isprintable() is false for every control,
-    formatting and surrogate character and for line separators."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    return line.strip()[:_MAX_MESSAGE_CHARS]
-
-
-def _retry_after_seconds(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None

@@ -12,12 +12,11 @@ import pytest
 import pytest_asyncio
 
 from luckrig.client.tracker import (
-    MAX_ANSWER_BYTES,
     MAX_PAGES,
     TrackerClient,
-    TrackerUnreachable,
     open_tracker,
 )
+from luckrig.client.transport import MAX_ANSWER_BYTES, TrackerUnreachable
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.keys import PrivateKey

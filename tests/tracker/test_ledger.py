@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luckrig.protocol.errors import PeerError
+from luckrig.protocol.ledger_chain import GENESIS
 from luckrig.tracker.domain import ledger as ledger_module
 from luckrig.tracker.domain.ledger import (
-    GENESIS,
     Entry,
     chain,
     entry_hash,

@@ -3,16 +3,13 @@
 The ledger only grows. Each entry's hash covers the one before it, so whoever holds one hash can
 check everything up to there, and anybody can compute every score from an export (score.py).
 
-    hash(n) = SHA-256( DOMAIN ‖ hash(n-1), 32 bytes ‖ entry n in canonical JSON )
-    hash(-1) = 32 zero bytes
-
-Canonical JSON is what `canonical` writes: fields in the order below, no spaces, `kind` first. An
-entry holds integers and ids, no floats and no text that anybody typed, so it has one spelling.
+What is chained (protocol/ledger_chain.py) is an entry in canonical JSON, which is what `canonical`
+writes: fields in the order below, no spaces, `kind` first. An entry holds integers and ids, no
+floats and no text that anybody typed, so it has one spelling.
 Prompts and replies have no place here, and neither have user ids: accounts stand in it under names
 of their own (accounts.py), receipts and deeds with their day and no finer time.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
@@ -20,11 +17,8 @@ import msgspec
 
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NodeId, UserId
+from luckrig.protocol.ledger_chain import GENESIS, next_hash
 
-DOMAIN: Final = b"luckrig ledger entry v1\n"
-"""Keeps an entry's hash from meaning anything elsewhere."""
-GENESIS: Final = bytes(32)
-"""What the first entry follows."""
 SECONDS_PER_DAY: Final = 86_400
 MAX_LINE_BYTES: Final = 1024
 """A receipt with the longest names is under 600 bytes."""
@@ -137,9 +131,7 @@ def day_of(entry: Entry) -> int:
 
 def entry_hash(previous: bytes, entry: Entry) -> bytes:
     """The 32-byte hash of an entry that follows the one with hash `previous`, or GENESIS."""
-    if len(previous) != len(GENESIS):
-        raise ValueError("a hash has 32 bytes")
-    return hashlib.sha256(DOMAIN + previous + canonical(entry)).digest()
+    return next_hash(previous, canonical(entry))
 
 
 def chain(entries: Iterable[Entry], *, previous: bytes = GENESIS) -> list[bytes]:

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from luckrig.tracker.domain.ledger import GENESIS, Entry, canonical, entry_hash
+from luckrig.protocol.ledger_chain import GENESIS
+from luckrig.tracker.domain.ledger import Entry, canonical, entry_hash
 from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
 from luckrig.tracker.store.interface import LedgerRow, LiveHours
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import aiosqlite
 
-from luckrig.tracker.domain.ledger import GENESIS, Entry, canonical, entry_hash
+from luckrig.protocol.ledger_chain import GENESIS
+from luckrig.tracker.domain.ledger import Entry, canonical, entry_hash
 from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
 from luckrig.tracker.store.database import Database
 from luckrig.tracker.store.interface import LedgerRow, LiveHours
