@@ -12,7 +12,7 @@ from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import print_json, say
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.wire import MAX_REASON_CHARS, BanReply, LiftReply
+from luckrig.protocol.wire import MAX_REASON_CHARS, AnchorReply, BanReply, LiftReply
 
 DAY_SECONDS: Final = 86_400
 MAX_DAYS: Final = 3650
@@ -20,7 +20,7 @@ MAX_DAYS: Final = 3650
 
 @click.group("admin")
 def command() -> None:
-    """Decide who stays out of a tracker.
+    """Decide who stays out of a tracker, and who is known to it.
 
     For its operators: those whose ids stand in the tracker's LUCKRIG_TRACKER_OPERATORS.
     """
@@ -69,6 +69,26 @@ def lift(subject: str, as_json: bool, tracker: TrackerAddress) -> None:
         say(f"{reply.subject} wasn't banned.")
 
 
+@command.command()
+@click.argument("user", metavar="u1…")
+@click.option("--end", is_flag=True, help="Take it back; what was given in the meantime stays.")
+@json_option
+@tracker_option
+def anchor(user: str, end: bool, as_json: bool, tracker: TrackerAddress) -> None:
+    """Say, in the public ledger, that a user is a person you know.
+
+    Every voice that counts in scores goes back to somebody who was anchored: docs/CONTRIBUTION.md
+    says why. Anchor yourself first.
+    """
+    reply = asyncio.run(_anchor(tracker, user, not end, _operator_key()))
+    if as_json:
+        print_json(reply)
+    elif reply.trusted:
+        say(f"Anchored {reply.user_id}, in the ledger {reply.account}.")
+    else:
+        say(f"{reply.user_id}, in the ledger {reply.account}, is no longer anchored.")
+
+
 def _operator_key() -> PrivateKey:
     """Never made on the fly: a new key is no operator's."""
     return Home.from_env(os.environ).load("user")
@@ -88,3 +108,10 @@ async def _ban(
 async def _lift(address: TrackerAddress, subject: str, key: PrivateKey) -> LiftReply:
     async with ask_tracker(address) as client:
         return await client.lift(subject, operator_key=key)
+
+
+async def _anchor(
+    address: TrackerAddress, user_id: str, trusted: bool, key: PrivateKey
+) -> AnchorReply:
+    async with ask_tracker(address) as client:
+        return await client.anchor(user_id, trusted=trusted, operator_key=key)

@@ -66,7 +66,8 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "token": LazyCommand("luckrig.cli.token:command", "Get a token for one rig."),
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),
     "tracker": LazyCommand("luckrig.cli.tracker:tracker", "Run a tracker."),
-    "admin": LazyCommand("luckrig.cli.admin:command", "Ban and pardon, as a tracker's operator."),
+    "score": LazyCommand("luckrig.cli.score:command", "Show what you contributed, and why."),
+    "admin": LazyCommand("luckrig.cli.admin:command", "Decide, as a tracker's operator."),
     "log": LazyCommand(
         "luckrig.cli.log:command", "Check that the tracker didn't rewrite what it listed."
     ),

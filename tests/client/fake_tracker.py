@@ -143,8 +143,7 @@ class FakeTracker:
     page_nodes: int = 100
     log: FakeLog = field(default_factory=FakeLog)
     origin: str = ""
-    lie: Reply | None = None
-    lie_path: str = ""
+    told: dict[str, Reply] = field(default_factory=dict[str, Reply])
     seen: list[Seen] = field(default_factory=list[Seen])
     asked: threading.Event = field(default_factory=threading.Event)
 
@@ -164,17 +163,15 @@ class FakeTracker:
 
     def lies(self, reply: Reply, *, path: str = "/") -> None:
         """From now on, answer like that to every path with that beginning."""
-        self.lie, self.lie_path = reply, path
+        self.told[path] = reply
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         request = await _read(scope, receive)
         self.seen.append(request)
         self.asked.set()
-        if self.lie is not None and request.path.startswith(self.lie_path):
-            reply = self.lie
-        else:
-            reply = self._honest(request)
+        told = [reply for path, reply in self.told.items() if request.path.startswith(path)]
+        reply = told[-1] if told else self._honest(request)
         if reply.hangs:
             while (await receive())["type"] != "http.disconnect":
                 pass

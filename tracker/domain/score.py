@@ -36,6 +36,14 @@ TIMING: Final = 100
 TIMINGS_CAP: Final = 2_000
 REPRODUCTION: Final = 500
 REPRODUCTIONS_CAP: Final = 4_000
+AXIS_CAPS: Final[dict[Axis, int]] = {
+    "existence": EXISTENCE_CAP,
+    "scarcity": SCARCITY_CAP,
+    "usage": GIFT_CAPS["usage"],
+    "discovery": GIFT_CAPS["discovery"],
+    "notes": GIFT_CAPS["notes"] + TIMINGS_CAP + REPRODUCTIONS_CAP,
+}
+"""The most that each axis can hold, thousandths of a point: 100 points in all."""
 CONTRIBUTOR_AT: Final = 5_000
 """Low: helping without a GPU reaches it (6 points), and so do a few people who like a rig."""
 
