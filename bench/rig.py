@@ -20,11 +20,18 @@ from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.keyset import Keyset, sign_keyset
 from luckrig.protocol.revocations import Revocations, sign_revocations
 from luckrig.protocol.tokens import Claims, Limits, issue
-from luckrig.protocol.wire import KeysetReply, RevocationsReply
+from luckrig.protocol.wire import (
+    KeysetReply,
+    ReceiptResult,
+    ReceiptsReply,
+    ReceiptsRequest,
+    RevocationsReply,
+)
 
 ROOT_KEY: Final = PrivateKey(b"root" * 8)
 SIGNING_KEY: Final = PrivateKey(b"sign" * 8)
-NODE_ID: Final = derive_id("n1", PrivateKey(b"node" * 8).public)
+NODE_KEY: Final = PrivateKey(b"node" * 8)
+NODE_ID: Final = derive_id("n1", NODE_KEY.public)
 ROOT_ID: Final = derive_id("r1", ROOT_KEY.public)
 
 USERS: Final = 32
@@ -32,13 +39,16 @@ USERS: Final = 32
 
 
 class _Tracker:
-    """A tracker that knows two answers. Implements nodeproxy.node.TrackerSource."""
+    """A tracker that knows three answers. Implements nodeproxy.node.TrackerSource."""
 
     async def keyset(self) -> KeysetReply:
         now = int(time.time())
         keys = [SIGNING_KEY.public.jwk]
         keyset = Keyset(iss=ROOT_ID, seq=now, iat=now, exp=now + 3600, keys=keys)
         return KeysetReply(root_id=ROOT_ID, keyset=sign_keyset(keyset, root=ROOT_KEY))
+
+    async def send_receipts(self, request: ReceiptsRequest) -> ReceiptsReply:
+        return ReceiptsReply(results=[ReceiptResult(state="one-sided") for _ in request.receipts])
 
     async def revocations(self, node_id: str) -> RevocationsReply:
         now = int(time.time())
@@ -72,7 +82,7 @@ async def _serve(engine_url: str) -> None:
         Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
         _Tracker(),
         engine_key=None,
-        node_id=NODE_ID,
+        node_key=NODE_KEY,
         root_id=ROOT_ID,
         clock=time.time,
         monotonic=time.monotonic,

@@ -15,7 +15,6 @@ from luckrig.nodeproxy.node import Node, create_node
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.protocol.descriptor import Policy
 from luckrig.protocol.errors import LuckrigError, UpstreamError
-from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 
 
@@ -84,7 +83,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         hardware,
         tracker,
         engine_key=plan.engine_key,
-        node_id=derive_id("n1", plan.node_key.public),
+        node_key=plan.node_key,
         root_id=root_id,
         clock=time.time,
         monotonic=time.monotonic,

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final, TypedDict, Unpack
 
 import httpx2
+import msgspec
 
 from luckrig.client.ledger import LedgerExport
 from luckrig.client.transport import TIMEOUT_SECONDS, Transport
@@ -44,6 +45,8 @@ from luckrig.protocol.wire import (
     NodeStatus,
     NodeView,
     PublishReply,
+    ReceiptsReply,
+    ReceiptsRequest,
     RevocationsReply,
     ScoreReply,
     TokenReply,
@@ -219,6 +222,14 @@ class TrackerClient:
         root_id = self.address.root_id or reply.root_id
         keyset = verify_keyset(reply.keyset, root_id=root_id, min_seq=0, now=self._clock())
         return root_id, keyset.by_kid()
+
+    async def send_receipts(self, request: ReceiptsRequest) -> ReceiptsReply:
+        """Hand receipts in; each carries its signatures. Raises PeerError on a bad answer."""
+        body = msgspec.json.encode(request)
+        reply = await self._transport.post("/api/v1/receipts", body, ReceiptsReply)
+        if len(reply.results) != len(request.receipts):
+            self._transport.nonsense()
+        return reply
 
     async def publish(self, signed: bytes) -> PublishReply:
         """List a rig, or its newer descriptor. signed: as sign_descriptor makes it."""

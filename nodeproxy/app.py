@@ -71,6 +71,7 @@ class NodeProxy:
             await exchange.run(_run(route, exchange))
             _log.info("%s %s done", exchange.request_id, exchange.endpoint)
         except LuckrigError as error:
+            exchange.close()  # a client that is slow to read why mustn't hold a turn meanwhile
             await _send_error(exchange, error)
         except (ClientGone, asyncio.CancelledError):
             raise

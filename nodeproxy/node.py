@@ -15,6 +15,7 @@ from luckrig.nodeproxy.filters.rules import RulePack
 from luckrig.nodeproxy.keyset import KeysetFollower, KeysetSource
 from luckrig.nodeproxy.pipeline import Pipeline, Stages
 from luckrig.nodeproxy.queue import RequestQueue
+from luckrig.nodeproxy.receipts import ReceiptBook, ReceiptDesk, ReceiptSender
 from luckrig.nodeproxy.revocations import Bans, RevocationFollower, RevocationSource
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.nodeproxy.steps.admit import HoldToLimits, WaitForTurn
@@ -26,10 +27,12 @@ from luckrig.nodeproxy.steps.read import ReadRequest
 from luckrig.nodeproxy.tokens import TokenUsage, TokenVerifier
 from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.descriptor import Hardware
+from luckrig.protocol.ids import derive_id
+from luckrig.protocol.keys import PrivateKey
 
 
-class TrackerSource(KeysetSource, RevocationSource, Protocol):
-    """What a node follows: its tracker."""
+class TrackerSource(KeysetSource, RevocationSource, ReceiptDesk, Protocol):
+    """What a node follows, and where it hands in its receipts: its tracker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,8 @@ class Node:
     bans: Bans
     follower: KeysetFollower
     revocations: RevocationFollower
+    receipts: ReceiptBook
+    sender: ReceiptSender
     upstream: Upstream
 
     @asynccontextmanager
@@ -57,10 +62,12 @@ class Node:
                     group.create_task(self.follower.run()),
                     group.create_task(self.revocations.run()),
                     group.create_task(self.watch.run()),
+                    group.create_task(self.sender.run()),
                 ]
                 yield
                 for loop in loops:
                     loop.cancel()
+            await self.sender.last_try()
         finally:
             await self.upstream.aclose()
 
@@ -72,7 +79,7 @@ def create_node(
     tracker: TrackerSource,
     *,
     engine_key: str | None,
-    node_id: str,
+    node_key: PrivateKey,
     root_id: str,
     clock: Callable[[], float],
     monotonic: Callable[[], float],
@@ -81,6 +88,8 @@ def create_node(
 
     clock: Unix seconds. monotonic: seconds from any origin, for durations.
     """
+    node_id = derive_id("n1", node_key.public)
+    receipts = ReceiptBook(node_id=node_id, node_key=node_key, clock=clock)
     upstream = Upstream(
         found.url,
         api_key=engine_key,
@@ -99,7 +108,9 @@ def create_node(
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
         obey_rules=ObeyRules([load_pack("baseline")]),
         wait_for_turn=WaitForTurn(queue, monotonic),
-        generate=Generate(upstream, found.dialect, watch.quantization, watch.note_fault, monotonic),
+        generate=Generate(
+            upstream, found.dialect, watch.quantization, watch.note_fault, receipts, monotonic
+        ),
         list_models=ListModels(watch),
         answer_health=AnswerHealth(watch, queue, node_id),
     )
@@ -113,6 +124,8 @@ def create_node(
         revocations=RevocationFollower(
             tracker, verifier, bans, root_id=root_id, node_id=node_id, clock=clock
         ),
+        receipts=receipts,
+        sender=ReceiptSender(tracker, receipts),
         upstream=upstream,
     )
 

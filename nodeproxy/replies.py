@@ -45,8 +45,8 @@ class StreamedReply:
                 events.append(b"data: " + chunk.raw + b"\n\n")
         return b"".join(events)
 
-    def ending(self, timing: Timing) -> bytes:
-        """The last events: finish reason, usage if it was asked for, timing, [DONE]."""
+    def ending(self, timing: Timing, receipt: str) -> bytes:
+        """The last events: finish reason, usage if it was asked for, timing and receipt, [DONE]."""
         documents = [_decode_document(chunk.raw) for chunk in self._held]
         usage = next((doc["usage"] for doc in reversed(documents) if doc.get("usage")), None)
         kept = [_without_usage(document) for document in documents if document.get("choices")]
@@ -55,7 +55,7 @@ class StreamedReply:
             kept.append({key: first[key] for key in _NAMES if key in first})
             kept[-1].update(choices=[], usage=usage)
         if kept:
-            kept[-1]["luckrig"] = {"timing": timing}
+            kept[-1]["luckrig"] = {"timing": timing, "receipt": receipt}
         events = [b"data: " + msgspec.json.encode(document) + b"\n\n" for document in kept]
         return b"".join([*events, DONE])
 
@@ -109,11 +109,11 @@ class WholeReply:
                 if choice.delta is not None:
                     self._add_delta(choice.delta)
 
-    def document(self, usage: Usage | None, timing: Timing) -> bytes:
+    def document(self, usage: Usage | None, timing: Timing, receipt: str) -> bytes:
         """The reply as JSON."""
         head = self._head or _Head()
         totals = None if usage is None else _totals(usage)
-        own = {"timing": timing}
+        own = {"timing": timing, "receipt": receipt}
         reply: ChatCompletion | Completion
         if self._chat:
             reply = ChatCompletion(

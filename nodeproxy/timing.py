@@ -1,10 +1,20 @@
 """What a request took, measured here at the rig. Ends up as `luckrig.timing` in the reply."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import msgspec
 
 from luckrig.nodeproxy.engines.chunks import Choice, Chunk, EngineTimings, Usage
+from luckrig.protocol.receipts import Finish
+
+_FINISHES: Final[Mapping[str, Finish]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +42,8 @@ class Meter:
         self._first_at: float | None = None
         self._last_at = self._sent_at
         self._engine: EngineTimings | None = None
+        self._output_chunks = 0
+        self._finish: str | None = None
         self.usage: Usage | None = None
 
     def see(self, chunks: Iterable[Chunk]) -> None:
@@ -40,10 +52,22 @@ class Meter:
         for chunk in chunks:
             if chunk.text or any(map(_adds_output, chunk.choices)):
                 self._last_at = now
+                self._output_chunks += 1
                 if self._first_at is None:
                     self._first_at = now
             self.usage = chunk.usage or self.usage
             self._engine = chunk.timings or self._engine
+            self._finish = chunk.finish_reason or self._finish
+
+    @property
+    def completion_tokens(self) -> int:
+        """As the engine counted; until it does, the pieces that came: no more than the tokens."""
+        return self._output_chunks if self.usage is None else self.usage.completion_tokens
+
+    @property
+    def finish(self) -> Finish:
+        """How the reply ended, in the words of a receipt."""
+        return _FINISHES.get(self._finish or "stop", "stop")
 
     def timing(self, *, streamed: bool) -> Timing:
         """The measurement so far."""

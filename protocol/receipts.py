@@ -31,6 +31,8 @@ MAX_MODEL_CHARS: Final = 120
 RECEIPT_SKEW_SECONDS: Final = 60
 """How far in the future `iat` may lie."""
 
+Finish = Literal["stop", "length", "tool_calls", "content_filter", "cut"]
+
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 _Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=86_400_000)]
@@ -53,7 +55,7 @@ class Receipt(
     prompt_tokens: _Tokens
     completion_tokens: _Tokens
     streamed: bool
-    finish: Literal["stop", "length", "tool_calls", "content_filter", "cut"]
+    finish: Finish
     queue_ms: _Milliseconds
     ttft_ms: _Milliseconds | None = None
     generation_ms: _Milliseconds | None = None

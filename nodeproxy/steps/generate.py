@@ -7,6 +7,7 @@ from typing import Final
 from luckrig.nodeproxy.engines.base import Call, Decoder, Dialect
 from luckrig.nodeproxy.engines.chunks import Chunk
 from luckrig.nodeproxy.exchange import EVENT_STREAM, Exchange
+from luckrig.nodeproxy.receipts import ReceiptBook, Served
 from luckrig.nodeproxy.replies import StreamedReply, WholeReply
 from luckrig.nodeproxy.timing import Meter
 from luckrig.nodeproxy.upstream import Upstream, UpstreamResponse
@@ -36,6 +37,7 @@ class Generate:
     dialect: Dialect
     quantization_of: Callable[[str], str | None]
     on_fault: Callable[[], None]
+    receipts: ReceiptBook
     monotonic: Callable[[], float]
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -55,10 +57,12 @@ class Generate:
         if response.status != 200:
             raise self.dialect.fault(response.status, await _read_fault(response))
         chunks = _Chunks(response, call.decoder, meter)
+        served = Served(self.receipts, exchange, meter, streamed=bool(exchange.call.stream))
+        exchange.on_close(served.close)
         if exchange.call.stream:
-            await self._stream(exchange, chunks, meter)
+            await self._stream(exchange, chunks, meter, served)
         else:
-            await self._answer_whole(exchange, chunks, meter)
+            await self._answer_whole(exchange, chunks, meter, served)
 
     def _engine_call(self, exchange: Exchange) -> Call:
         assert exchange.call is not None, "reading comes first"  # noqa: S101
@@ -68,7 +72,9 @@ class Generate:
             return self.dialect.chat(exchange.call, max_output_tokens=allowed)
         return self.dialect.completion(exchange.call, max_output_tokens=allowed)
 
-    async def _stream(self, exchange: Exchange, chunks: "_Chunks", meter: Meter) -> None:
+    async def _stream(
+        self, exchange: Exchange, chunks: "_Chunks", meter: Meter, served: Served
+    ) -> None:
         assert exchange.call is not None, "reading comes first"  # noqa: S101
         options = exchange.call.stream_options
         wants_usage = options is not None and bool(options.include_usage)
@@ -79,9 +85,12 @@ class Generate:
             if data := reply.pass_on(arrived):
                 await exchange.connection.write(data, more=True)
             arrived = await chunks.arrive()
-        await exchange.connection.write(reply.ending(meter.timing(streamed=True)), more=False)
+        ending = reply.ending(meter.timing(streamed=True), served.complete())
+        await exchange.connection.write(ending, more=False)
 
-    async def _answer_whole(self, exchange: Exchange, chunks: "_Chunks", meter: Meter) -> None:
+    async def _answer_whole(
+        self, exchange: Exchange, chunks: "_Chunks", meter: Meter, served: Served
+    ) -> None:
         reply = WholeReply(chat=exchange.endpoint == "chat")
         size = 0
         while arrived := await chunks.arrive():
@@ -89,7 +98,8 @@ class Generate:
             if size > MAX_WHOLE_REPLY_BYTES:
                 raise UpstreamError("engine_error", "The reply is too long; ask for a stream.")
             reply.add(arrived)
-        body = reply.document(meter.usage, meter.timing(streamed=False))
+        timing = meter.timing(streamed=False)
+        body = reply.document(meter.usage, timing, served.complete())
         await exchange.send_json(body, headers=self._headers(exchange))
 
     def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:

@@ -1,7 +1,7 @@
 """A whole node proxy on a real socket, in front of any engine, with tokens to ask it."""
 
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -22,11 +22,18 @@ from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.keyset import Keyset, sign_keyset
 from luckrig.protocol.revocations import Revocations, sign_revocations
 from luckrig.protocol.tokens import Claims, Limits, issue
-from luckrig.protocol.wire import KeysetReply, RevocationsReply
+from luckrig.protocol.wire import (
+    KeysetReply,
+    ReceiptResult,
+    ReceiptsReply,
+    ReceiptsRequest,
+    RevocationsReply,
+)
 
 ROOT = PrivateKey(b"root" * 8)
 SIGNING = PrivateKey(b"sign" * 8)
-NODE_ID = derive_id("n1", PrivateKey(b"node" * 8).public)
+NODE_KEY = PrivateKey(b"node" * 8)
+NODE_ID = derive_id("n1", NODE_KEY.public)
 ROOT_ID = derive_id("r1", ROOT.public)
 HARDWARE = Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None)
 GENEROUS = Limits(requests=1000, output_tokens=1000, concurrency=64, priority=0)
@@ -36,18 +43,28 @@ GENEROUS = Limits(requests=1000, output_tokens=1000, concurrency=64, priority=0)
 class StandInTracker:
     """What a node follows. Implements nodeproxy.node.TrackerSource.
 
-    banned: the subs on its list. away: it answers nothing.
+    banned: the subs on its list. away: it answers nothing. handed_in: the receipts it took.
     """
 
     banned: set[str] = field(default_factory=set[str])
     away: bool = False
+    handed_in: list[str] = field(default_factory=list[str])
     _lists: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def keyset(self) -> KeysetReply:
         """The keys that sign."""
+        if self.away:
+            raise LuckrigError("tracker_unreachable", "The tracker can't be reached.")
         now = int(time.time())
         keyset = Keyset(iss=ROOT_ID, seq=now, iat=now, exp=now + 3600, keys=[SIGNING.public.jwk])
         return KeysetReply(root_id=ROOT_ID, keyset=sign_keyset(keyset, root=ROOT))
+
+    async def send_receipts(self, request: ReceiptsRequest) -> ReceiptsReply:
+        """Take them all."""
+        if self.away:
+            raise LuckrigError("tracker_unreachable", "The tracker can't be reached.")
+        self.handed_in += [each.receipt for each in request.receipts]
+        return ReceiptsReply(results=[ReceiptResult(state="one-sided") for _ in request.receipts])
 
     async def revocations(self, node_id: str) -> RevocationsReply:
         """Who is banned."""
@@ -130,7 +147,11 @@ class Rig:
 
 @asynccontextmanager
 async def running_rig(
-    engine_url: str, *, tracker: StandInTracker | None = None, **settings: Any
+    engine_url: str,
+    *,
+    tracker: StandInTracker | None = None,
+    clock: Callable[[], float] = time.time,
+    **settings: Any,
 ) -> AsyncGenerator[Rig, None]:
     """A node proxy in front of the engine. settings: fields of NodeSettings."""
     found = await detect(engine_url)
@@ -143,9 +164,9 @@ async def running_rig(
         HARDWARE,
         tracker,
         engine_key=None,
-        node_id=NODE_ID,
+        node_key=NODE_KEY,
         root_id=ROOT_ID,
-        clock=time.time,
+        clock=clock,
         monotonic=time.monotonic,
     )
     async with (

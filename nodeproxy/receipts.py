@@ -1,0 +1,161 @@
+"""Signs a receipt for each request that was served, and hands it in at the tracker."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NoReturn, Protocol
+
+from luckrig.nodeproxy.exchange import Exchange
+from luckrig.nodeproxy.timing import Meter
+from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.receipts import Finish, Receipt, sign_receipt
+from luckrig.protocol.wire import (
+    MAX_RECEIPTS_AT_ONCE,
+    ReceiptsReply,
+    ReceiptsRequest,
+    SignedReceipt,
+)
+
+MAX_KEPT: Final = 10_000
+"""Receipts that wait for the tracker, about 10 MB; then the oldest are lost."""
+SEND_SECONDS: Final = 5.0
+MAX_PAUSE_SECONDS: Final = 60.0
+LAST_TRY_SECONDS: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class ReceiptDesk(Protocol):
+    """Where receipts go: the tracker."""
+
+    async def send_receipts(self, request: ReceiptsRequest) -> ReceiptsReply:
+        """One result for each receipt. Raises LuckrigError when nobody knows what became of it."""
+        ...
+
+
+class ReceiptBook:
+    """Signs receipts and keeps them until they are handed in. clock: Unix seconds."""
+
+    def __init__(
+        self,
+        *,
+        node_id: str,
+        node_key: PrivateKey,
+        clock: Callable[[], float],
+    ) -> None:
+        self._node_id = node_id
+        self._node_key = node_key
+        self._clock = clock
+        self._kept: deque[str] = deque(maxlen=MAX_KEPT)
+        self.lost = 0
+
+    def limit(self, max_kept: int) -> None:
+        """Keep no more than that; the oldest go."""
+        self._kept = deque(self._kept, maxlen=max_kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def write(self, exchange: Exchange, meter: Meter, *, streamed: bool, finish: Finish) -> str:
+        """Sign what was served to an exchange, as far as it was measured, and keep it."""
+        claims, call = exchange.claims, exchange.call
+        assert claims is not None and call is not None, "it was served"  # noqa: S101
+        timing = meter.timing(streamed=streamed)
+        receipt = Receipt(
+            iss=self._node_id,
+            jti=claims.jti,
+            req=exchange.request_id,
+            iat=int(self._clock()),
+            model=call.model,
+            prompt_tokens=timing.prompt_tokens or 0,
+            completion_tokens=meter.completion_tokens,
+            streamed=streamed,
+            finish=finish,
+            queue_ms=timing.queue_ms,
+            ttft_ms=timing.ttft_ms,
+            generation_ms=timing.generation_ms,
+        )
+        signed = sign_receipt(receipt, node_key=self._node_key)
+        self.lost += len(self._kept) == self._kept.maxlen
+        self._kept.append(signed)
+        return signed
+
+    def oldest(self) -> list[str]:
+        """The next ones to hand in, at most as many as go at once."""
+        return [self._kept[index] for index in range(min(len(self._kept), MAX_RECEIPTS_AT_ONCE))]
+
+    def forget(self, handed_in: list[str]) -> None:
+        """They are at the tracker, or it doesn't want them."""
+        done = set(handed_in)
+        while self._kept and self._kept[0] in done:
+            self._kept.popleft()
+
+
+class Served:
+    """The one receipt of one exchange. Its close() is owed to Exchange.on_close."""
+
+    def __init__(
+        self, book: ReceiptBook, exchange: Exchange, meter: Meter, *, streamed: bool
+    ) -> None:
+        self._book = book
+        self._exchange = exchange
+        self._meter = meter
+        self._streamed = streamed
+        self._written = False
+
+    def complete(self) -> str:
+        """The receipt of a reply that came to its end."""
+        return self._write(self._meter.finish)
+
+    def close(self) -> None:
+        """Whoever left in the middle has used what was generated until then."""
+        if not self._written and self._meter.completion_tokens:
+            self._write("cut")
+
+    def _write(self, finish: Finish) -> str:
+        self._written = True
+        return self._book.write(self._exchange, self._meter, streamed=self._streamed, finish=finish)
+
+
+class ReceiptSender:
+    """Hands receipts in, every few seconds; while the tracker is away they wait."""
+
+    def __init__(self, desk: ReceiptDesk, book: ReceiptBook) -> None:
+        self._desk = desk
+        self._book = book
+
+    async def flush(self) -> None:
+        """Hand in all that are kept. Raises LuckrigError when the tracker can't be reached."""
+        if self._book.lost:
+            _log.warning("%d receipts were lost: too many waited", self._book.lost)
+            self._book.lost = 0
+        while batch := self._book.oldest():
+            receipts = [SignedReceipt(receipt=receipt) for receipt in batch]
+            reply = await self._desk.send_receipts(ReceiptsRequest(receipts=receipts))
+            self._book.forget(batch)
+            refused = sorted({result.refused for result in reply.results if result.refused})
+            if refused:
+                _log.warning("the tracker refused receipts: %s", ", ".join(refused))
+
+    async def run(self) -> NoReturn:
+        """Hand in until cancelled."""
+        pause_seconds = SEND_SECONDS
+        while True:
+            await asyncio.sleep(pause_seconds)
+            try:
+                await self.flush()
+                pause_seconds = SEND_SECONDS
+            except LuckrigError as error:
+                if pause_seconds == SEND_SECONDS:  # said once, not at every try
+                    _log.warning("receipts wait for the tracker: %s", error.message)
+                pause_seconds = min(2 * pause_seconds, MAX_PAUSE_SECONDS)
+
+    async def last_try(self) -> None:
+        """The rig stops: hand in what can be handed in at once."""
+        try:
+            async with asyncio.timeout(LAST_TRY_SECONDS):
+                await self.flush()
+        except (LuckrigError, TimeoutError):
+            _log.warning("%d receipts were not handed in", len(self._book))
