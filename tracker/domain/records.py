@@ -83,6 +83,67 @@ class BanRecord:
         return self.expires_at is None or now < self.expires_at
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UserRecord:
+    """A registered user. Times are Unix seconds.
+
+    user_id: today's key. account: the name in the ledger; outlives every key. contributor_since:
+    None while limited; never taken back.
+    """
+
+    user_id: str
+    account: str
+    registered_at: int
+    contributor_since: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandoverRecord:
+    """A key that gave way to another one. signed: by both keys, as it came."""
+
+    old_user_id: str
+    new_user_id: str
+    signed: str
+    received_at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InviteRecord:
+    """An operator's leave for so many new keys. code_hash: SHA-256 of the code."""
+
+    code_hash: str
+    made_by: str
+    made_at: int
+    expires_at: int
+    uses_left: int
+
+
+def key_replaced() -> PeerError:
+    """The refusal of a key that was handed over."""
+    return PeerError(
+        "key_replaced",
+        "This key was handed over to another one and counts no longer. Use the new key;"
+        " if you didn't do this yourself, tell the tracker's operator.",
+    )
+
+
+def handover_conflict() -> PeerError:
+    """The refusal of a hand-over to a key that is, or was, somebody."""
+    return PeerError(
+        "handover_conflict",
+        "The new key is known here already. Hand over to a key that was never used.",
+    )
+
+
+def invite_refused() -> PeerError:
+    """One text for every invite that doesn't count, so that it teaches a guesser nothing."""
+    return PeerError(
+        "registration_required",
+        "This invite doesn't count: it is wrong, used up or too old. Ask the operator for another.",
+        param="invite",
+    )
+
+
 def publish(
     listed: NodeRecord | None, descriptor: NodeDescriptor, signed: bytes, *, now: int
 ) -> NodeRecord:

@@ -45,6 +45,11 @@ class Database:
         work: may use transaction(), and change what is kept in memory after it.
         """
 
+        return await asyncio.shield(self.begin(work))
+
+    def begin(self, work: Callable[[], Awaitable[Result]]) -> "asyncio.Task[Result]":
+        """The same for several callers: each waits for the task, behind a shield."""
+
         async def run() -> Result:
             async with self._lock:
                 with explained(self._path):
@@ -53,7 +58,7 @@ class Database:
         task = asyncio.create_task(run())
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
+        return task
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[aiosqlite.Connection, None]:

@@ -3,14 +3,23 @@
 Every store passes the same suite, tests/tracker/store_contract.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.descriptor_log import LogEntry, LogTip
 from luckrig.tracker.domain.ledger import Entry
+from luckrig.tracker.domain.quotas import Use
 from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
-from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord
+from luckrig.tracker.domain.records import (
+    BanRecord,
+    HandoverRecord,
+    Health,
+    InviteRecord,
+    NodeRecord,
+    TokenRecord,
+    UserRecord,
+)
 
 
 class StoreError(Exception):
@@ -89,6 +98,63 @@ class ContributionStore(Protocol):
         ...
 
 
+class UserStore(Protocol):
+    """Users, the keys that they gave up, invites, and quotas. Durable and atomic like the Store.
+
+    Uses of quotas are counted in the step they are for, or not at all: whoever meets a limit gets
+    PeerError rate_limited, and nothing else changed.
+    """
+
+    async def user(self, user_id: str) -> UserRecord | None:
+        """The user whose key that is today."""
+        ...
+
+    async def register(
+        self, user: UserRecord, *, invite_hash: str | None, uses: Sequence[Use], now: float
+    ) -> UserRecord:
+        """Remember a new user; one that is registered already stays as it is, and costs nothing.
+
+        invite_hash: take a use of that invite. Raises PeerError rate_limited, key_replaced,
+        registration_required for an invite that doesn't count.
+        """
+        ...
+
+    async def promote(self, accounts: Collection[str], *, now: int) -> int:
+        """Make contributors of those accounts' users who aren't yet; return how many."""
+        ...
+
+    async def hand_over(
+        self, handover: HandoverRecord, *, uses: Sequence[Use], now: float
+    ) -> HandoverRecord:
+        """Move a user, registered or not, to a new key; the old one is nobody afterwards.
+
+        The same pair again changes nothing, costs nothing and returns what is stored. Raises
+        PeerError key_replaced if the old key gave way to another one, handover_conflict if the new
+        one is or was anybody, rate_limited.
+        """
+        ...
+
+    async def handover(self, old_user_id: str) -> HandoverRecord | None:
+        """What a key gave way to, if it did."""
+        ...
+
+    async def first_id(self, user_id: str) -> str:
+        """Where the hand-overs up to this key began; the key itself if there are none."""
+        ...
+
+    async def latest_id(self, user_id: str) -> str:
+        """Where the hand-overs from this key end; the key itself if there are none."""
+        ...
+
+    async def put_invite(self, invite: InviteRecord) -> None:
+        """Remember an invite. Raises StoreError if its hash was used before."""
+        ...
+
+    async def prune_quotas(self, *, now: int) -> int:
+        """Forget counters whose window ended at `now` or earlier; return how many."""
+        ...
+
+
 class Store(Protocol):
     """Rigs, their health, the tokens issued for them, and bans.
 
@@ -101,6 +167,11 @@ class Store(Protocol):
     @property
     def contributions(self) -> ContributionStore:
         """What people did for each other."""
+        ...
+
+    @property
+    def users(self) -> UserStore:
+        """Who has a key here."""
         ...
 
     async def put_descriptor(
@@ -138,8 +209,13 @@ class Store(Protocol):
         """Set the health of many rigs at once: node_id → health. Unknown ids are skipped."""
         ...
 
-    async def add_token(self, token: TokenRecord) -> None:
-        """Remember an issued token. Raises StoreError if its jti was used before."""
+    async def add_token(
+        self, token: TokenRecord, *, uses: Sequence[Use] = (), now: float = 0
+    ) -> None:
+        """Remember an issued token, and count what it uses.
+
+        Raises StoreError if its jti was used before, PeerError rate_limited when a limit is met.
+        """
         ...
 
     async def token(self, jti: str) -> TokenRecord | None:
@@ -170,7 +246,8 @@ class Store(Protocol):
         ...
 
     async def revoked(self, *, now: int) -> set[tuple[str, str]]:
-        """(node id, sub) of each token that is valid at `now` and whose user is banned then."""
+        """(node id, sub) of each token that is valid at `now`, and whose user is banned then or has
+        another key by now."""
         ...
 
     async def aclose(self) -> None:

@@ -1,13 +1,16 @@
 """The store's twin in memory: for tests and for trackers that may forget."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_entry
+from luckrig.tracker.domain.quotas import Use
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.memory_contributions import MemoryContributions
+from luckrig.tracker.store.memory_users import MemoryUsers
 
 
 class MemoryStore:
@@ -20,7 +23,9 @@ class MemoryStore:
         self._tip = EMPTY_LOG
         self._tokens: dict[str, TokenRecord] = {}
         self._bans: dict[str, BanRecord] = {}
+        self._counters = Counters()
         self.contributions = MemoryContributions()
+        self.users = MemoryUsers(self._counters)
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int
@@ -61,9 +66,12 @@ class MemoryStore:
             if node_id in self._nodes:
                 self._nodes[node_id] = replace(self._nodes[node_id], health=health)
 
-    async def add_token(self, token: TokenRecord) -> None:
+    async def add_token(
+        self, token: TokenRecord, *, uses: Sequence[Use] = (), now: float = 0
+    ) -> None:
         if token.jti in self._tokens:
             raise StoreError("A token with this jti is stored already.")
+        self._counters.take(uses, now=now)
         self._tokens[token.jti] = token
 
     async def token(self, jti: str) -> TokenRecord | None:
@@ -94,7 +102,8 @@ class MemoryStore:
         return {
             (token.node_id, token.sub)
             for token in self._tokens.values()
-            if token.user_id in banned and token.expires_at > now
+            if token.expires_at > now
+            and (token.user_id in banned or self.users.is_replaced(token.user_id))
         }
 
     async def aclose(self) -> None:

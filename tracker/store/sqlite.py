@@ -5,7 +5,7 @@ second. So are bans, which every list and token asks for. Both change there afte
 is on the disk. Hence one process owns the file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +16,14 @@ from luckrig.protocol.descriptor import NodeDescriptor, SignedDescriptor
 from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_entry
 from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.wire import QueueView
+from luckrig.tracker.domain.quotas import Use
 from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.database import Database, open_database
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.sqlite_contributions import SqliteContributions
+from luckrig.tracker.store.sqlite_tokens import TokenWriter
+from luckrig.tracker.store.sqlite_users import SqliteUsers, open_users
 
 _SELECT_NODES: Final = """
     SELECT node_id, signed, listed_at, status, queue_active, queue_waiting, queue_max_active,
@@ -47,10 +51,6 @@ _UPDATE_HEALTH: Final = """
                      checked_at = ?, last_seen_at = ?, misses = ?
     WHERE node_id = ?
 """
-_INSERT_TOKEN: Final = """
-    INSERT INTO tokens (jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id)
-    VALUES (:jti, :user_id, :node_id, :sub, :issued_at, :expires_at, :requests, :note_id)
-"""
 _SELECT_TOKEN: Final = """
     SELECT jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id
     FROM tokens WHERE jti = ?
@@ -64,9 +64,13 @@ _PUT_BAN: Final = """
     VALUES (:subject_kind, :subject_id, :reason, :created_at, :expires_at, :decided_by)
 """
 _SELECT_REVOKED: Final = """
-    SELECT DISTINCT tokens.node_id, tokens.sub
+    SELECT tokens.node_id, tokens.sub
     FROM bans CROSS JOIN tokens ON tokens.user_id = bans.subject_id
     WHERE tokens.expires_at > :now AND (bans.expires_at IS NULL OR bans.expires_at > :now)
+    UNION
+    SELECT tokens.node_id, tokens.sub
+    FROM handovers CROSS JOIN tokens ON tokens.user_id = handovers.old_user_id
+    WHERE tokens.expires_at > :now
 """  # CROSS JOIN: from the few bans to the many tokens, whatever the planner thinks
 
 
@@ -77,6 +81,7 @@ async def open_store(path: Path) -> "SqliteStore":
     """
     database = await open_database(path)
     try:
+        users, counters = await open_users(database)
         records = [_record(tuple(row)) for row in await database.read(_SELECT_NODES, ())]
         bans = [_ban(tuple(row)) for row in await database.read(_SELECT_BANS, ())]
     except BaseException:
@@ -86,6 +91,8 @@ async def open_store(path: Path) -> "SqliteStore":
         database,
         {record.node_id: record for record in records},
         {ban.subject_id: ban for ban in bans},
+        users,
+        counters,
     )
 
 
@@ -97,11 +104,15 @@ class SqliteStore:
         database: Database,
         nodes: dict[str, NodeRecord],
         bans: dict[str, BanRecord],
+        users: SqliteUsers,
+        counters: Counters,
     ) -> None:
         self._database = database
         self._nodes = nodes
         self._bans = bans
+        self._tokens = TokenWriter(database, counters)
         self.contributions = SqliteContributions(database)
+        self.users = users
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int
@@ -157,12 +168,10 @@ class SqliteStore:
 
         await self._database.write(write)
 
-    async def add_token(self, token: TokenRecord) -> None:
-        async def write() -> None:
-            async with self._database.transaction() as connection:
-                await connection.execute(_INSERT_TOKEN, asdict(token))
-
-        await self._database.write(write)
+    async def add_token(
+        self, token: TokenRecord, *, uses: Sequence[Use] = (), now: float = 0
+    ) -> None:
+        await self._tokens.add(token, uses, now=now)
 
     async def token(self, jti: str) -> TokenRecord | None:
         rows = await self._database.read(_SELECT_TOKEN, (jti,))

@@ -1,0 +1,81 @@
+"""Users, hand-overs and invites in memory: the twin of sqlite_users.py."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from luckrig.tracker.domain.quotas import Use
+from luckrig.tracker.domain.records import (
+    HandoverRecord,
+    InviteRecord,
+    UserRecord,
+    invite_refused,
+)
+from luckrig.tracker.store.counters import Counters
+from luckrig.tracker.store.directory import Directory
+from luckrig.tracker.store.interface import StoreError
+
+
+class MemoryUsers:
+    """A UserStore that lives as long as its process."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._directory = Directory()
+        self._invites: dict[str, InviteRecord] = {}
+
+    async def user(self, user_id: str) -> UserRecord | None:
+        return self._directory.users.get(user_id)
+
+    async def register(
+        self, user: UserRecord, *, invite_hash: str | None, uses: Sequence[Use], now: float
+    ) -> UserRecord:
+        found = self._directory.registered(user.user_id)
+        if found is not None:
+            return found
+        invite = None if invite_hash is None else self._invites.get(invite_hash)
+        if invite_hash is not None and (
+            invite is None or invite.uses_left == 0 or invite.expires_at <= now
+        ):
+            raise invite_refused()
+        self._counters.take(uses, now=now)
+        if invite is not None:
+            self._invites[invite.code_hash] = replace(invite, uses_left=invite.uses_left - 1)
+        self._directory.put(user)
+        return user
+
+    async def promote(self, accounts: Collection[str], *, now: int) -> int:
+        promoted = self._directory.promotable(accounts, now=now)
+        for user in promoted:
+            self._directory.put(user)
+        return len(promoted)
+
+    async def hand_over(
+        self, handover: HandoverRecord, *, uses: Sequence[Use], now: float
+    ) -> HandoverRecord:
+        stored = self._directory.stored(handover)
+        if stored is not None:
+            return stored
+        self._counters.take(uses, now=now)
+        self._directory.move(handover)
+        return handover
+
+    async def handover(self, old_user_id: str) -> HandoverRecord | None:
+        return self._directory.handovers.get(old_user_id)
+
+    async def first_id(self, user_id: str) -> str:
+        return self._directory.first_id(user_id)
+
+    async def latest_id(self, user_id: str) -> str:
+        return self._directory.latest_id(user_id)
+
+    async def put_invite(self, invite: InviteRecord) -> None:
+        if invite.code_hash in self._invites:
+            raise StoreError("This invite is stored already.")
+        self._invites[invite.code_hash] = invite
+
+    async def prune_quotas(self, *, now: int) -> int:
+        return self._counters.prune(now=now)
+
+    def is_replaced(self, user_id: str) -> bool:
+        """Whether that key gave way to another one."""
+        return user_id in self._directory.handovers
