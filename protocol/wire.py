@@ -9,6 +9,7 @@ from luckrig.protocol.descriptor_log import LogEntry
 from luckrig.protocol.ids import NodeId, RootId, SubjectId, UserId
 from luckrig.protocol.receipts import MAX_RECEIPT_CHARS
 from luckrig.protocol.tokens import Limits, Tier
+from luckrig.protocol.work import MAX_NONCE_CHARS
 
 MAX_REASON_CHARS: Final = 280
 MAX_RECEIPTS_AT_ONCE: Final = 64
@@ -275,6 +276,54 @@ class TimingsReply(msgspec.Struct, frozen=True, kw_only=True):
     """Shared timings, of one rig or of all."""
 
     timings: list[TimingView]
+
+
+RegistrationMode = Literal["open", "invite", "closed"]
+"""Whose new keys a tracker takes: anybody's, those with an invite, nobody's."""
+
+
+class RegistrationInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new key has to bring. work_bits: of proof of work, see protocol/work.py."""
+
+    mode: RegistrationMode
+    work_bits: int
+
+
+class RegistrationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key that wants to be registered, signed with a DPoP proof. work: the nonce found."""
+
+    work: Annotated[str, msgspec.Meta(max_length=MAX_NONCE_CHARS)] | None = None
+    invite: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+
+
+class RegistrationReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The key is registered."""
+
+    user_id: UserId
+    tier: Tier
+
+
+class HandoverReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The old key is nobody any more. received_at: Unix seconds, of the first time."""
+
+    old: UserId
+    new: UserId
+    received_at: int
+
+
+class InviteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's wish for an invite, signed with a DPoP proof. uses: keys it is good for."""
+
+    uses: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 7
+
+
+class InviteReply(msgspec.Struct, frozen=True, kw_only=True):
+    """code: for whoever is invited; the tracker itself keeps only its hash."""
+
+    code: str
+    uses: int
+    expires_at: int
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):

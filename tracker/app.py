@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Final, NoReturn
@@ -17,15 +17,15 @@ from starlette.types import ASGIApp
 
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
-from luckrig.protocol.tokens import Tier
-from luckrig.tracker.domain.accounts import ledger_account
 from luckrig.tracker.edge import Edge
 from luckrig.tracker.routes.admin import AdminApi
 from luckrig.tracker.routes.api import Api
+from luckrig.tracker.routes.clients import ClientNetworks
 from luckrig.tracker.routes.contributions import ContributionApi
 from luckrig.tracker.routes.http import error_response
 from luckrig.tracker.routes.pages import Pages
 from luckrig.tracker.routes.signed import SignedRequests
+from luckrig.tracker.routes.users import UserApi
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.keyset import KeysetService, SigningKeys, TrackerKeys
 from luckrig.tracker.service.ledger import Ledger
@@ -36,8 +36,9 @@ from luckrig.tracker.service.operators import Operators
 from luckrig.tracker.service.receipts import ReceiptService
 from luckrig.tracker.service.revocations import RevocationService
 from luckrig.tracker.service.scores import ScoreService
-from luckrig.tracker.service.tokens import TokenService
+from luckrig.tracker.service.tokens import Allowance, TokenService
 from luckrig.tracker.service.uptime import UptimeRecorder
+from luckrig.tracker.service.users import RegistrationRules, UserService
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.interface import Store, StoreError
 from luckrig.web.assets import static_files
@@ -47,8 +48,8 @@ PRUNE_EVERY_SECONDS: Final = 3600
 ROTATE_EVERY_SECONDS: Final = 3600
 LEDGER_EVERY_SECONDS: Final = 60
 TOKENS_KEPT_SECONDS: Final = 86_400
-"""How long expired tokens are kept: quotas count over an hour, and a rig that couldn't reach its
-tracker has a day to hand in receipts."""
+"""How long expired tokens are kept: a rig that couldn't reach its tracker has a day to hand in
+receipts."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,9 +72,24 @@ def create_app(
     revocations = RevocationService(store, keys, clock=clock)
     operators = Operators(settings.operators)
     bans = BanService(store, operators=operators, clock=clock, on_change=revocations.forget)
+    users = UserService(
+        store,
+        keys,
+        bans,
+        operators,
+        rules=RegistrationRules(
+            mode=settings.registration,
+            work_bits=settings.registration_work,
+            per_day=settings.registrations_per_day_prefix,
+        ),
+        clock=clock,
+        random_bytes=random_bytes,
+        on_change=revocations.forget,
+    )
     nodes = NodeService(
         store,
         bans,
+        check_owner=users.check,
         public_url=settings.public_url,
         allow_private_endpoints=settings.allow_private_endpoints,
         clock=clock,
@@ -88,42 +104,43 @@ def create_app(
         rng=rng,
     )
 
-    async def account_of(user_id: str) -> str:
-        return ledger_account(user_id, secret=keys.pairwise)
-
-    async def promote(accounts: Collection[str]) -> None:
-        pass
-
     async def author_of(note_id: str) -> str | None:
         return None
 
-    async def tier_of(user_id: str) -> Tier:
-        return "limited"
-
-    ledger = Ledger(store, keys, account_of=account_of, promote=promote, clock=clock)
+    ledger = Ledger(store, keys, account_of=users.account_of, promote=users.promote, clock=clock)
     receipts = ReceiptService(
         store, bans, ledger, author_of=author_of, secret=keys.pairwise, clock=clock
     )
-    scores = ScoreService(store, ledger, operators, tier_of=tier_of, clock=clock)
+    scores = ScoreService(store, ledger, operators, tier_of=users.tier_of, clock=clock)
     tokens = TokenService(
         store,
         keys,
         bans,
-        limited=settings.limited,
+        users,
+        allowances={
+            "limited": Allowance(limits=settings.limited, tokens_per_hour=settings.tokens_per_hour),
+            "contributor": Allowance(
+                limits=settings.contributor,
+                tokens_per_hour=settings.tokens_per_hour_contributor,
+            ),
+        },
         ttl_seconds=settings.token_ttl_seconds,
-        tokens_per_hour=settings.tokens_per_hour,
+        tokens_per_hour_prefix=settings.tokens_per_hour_prefix,
         clock=clock,
         random_bytes=random_bytes,
     )
     signed = SignedRequests(public_url=settings.public_url, clock=clock)
+    networks = ClientNetworks(settings.trusted_proxies)
     api = Api(
         nodes=nodes,
         tokens=tokens,
         keyset=KeysetService(keys, clock=clock),
         revocations=revocations,
         signed=signed,
+        networks=networks,
         others=[
             *AdminApi(bans=bans, signed=signed).operations,
+            *UserApi(users=users, signed=signed, networks=networks).operations,
             *ContributionApi(
                 receipts=receipts, ledger=ledger, scores=scores, signed=signed
             ).operations,
@@ -215,6 +232,7 @@ async def _prune_tokens(store: Store, clock: Callable[[], float]) -> NoReturn:
     while True:
         try:
             await store.prune_tokens(now=int(clock()) - TOKENS_KEPT_SECONDS)
+            await store.users.prune_quotas(now=int(clock()))
         except StoreError as error:
             _log.error("expired tokens not pruned: %s", error)
         await asyncio.sleep(PRUNE_EVERY_SECONDS)

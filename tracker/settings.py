@@ -1,12 +1,17 @@
 """The tracker's settings. The only place in the tracker that knows environment variables."""
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypedDict
 
 from luckrig.protocol.address import is_origin
 from luckrig.protocol.ids import is_user_id
 from luckrig.protocol.tokens import MAX_BEARER_TTL_SECONDS, Limits
+from luckrig.protocol.wire import RegistrationMode
+from luckrig.protocol.work import MAX_WORK_BITS
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TRUE: Final = {"1", "true", "yes", "on"}
 _FALSE: Final = {"0", "false", "no", "off", ""}
@@ -19,7 +24,10 @@ class TrackerSettings:
     public_url: the origin people and nodes use, e.g. https://luckrig.example.
     allow_private_endpoints: list and probe rigs on loopback, private networks and plain http; for
     a tracker on one's own machine or LAN only, since it lets strangers aim probes at them.
-    tokens_per_hour: tokens one user may get in any 3,600 seconds.
+    tokens_per_hour, tokens_per_hour_contributor: tokens one user may get in an hour, by tier;
+    tokens_per_hour_prefix: all users of one network (/24, /56) together.
+    registration: whose new keys are taken. registration_work: bits of proof of work, 0 to 32.
+    trusted_proxies: whose X-Forwarded-For is believed.
     operators: ids (u1…) of the users who may ban.
     """
 
@@ -29,9 +37,18 @@ class TrackerSettings:
     health_timeout_seconds: float = 2.0
     token_ttl_seconds: int = MAX_BEARER_TTL_SECONDS
     tokens_per_hour: int = 60
+    tokens_per_hour_contributor: int = 600
+    tokens_per_hour_prefix: int = 600
+    registrations_per_day_prefix: int = 50
+    registration: RegistrationMode = "open"
+    registration_work: int = 0
+    trusted_proxies: tuple[Network, ...] = ()
     operators: frozenset[str] = frozenset()
     limited: Limits = field(
         default_factory=lambda: Limits(requests=120, output_tokens=1024, concurrency=2, priority=0)
+    )
+    contributor: Limits = field(
+        default_factory=lambda: Limits(requests=600, output_tokens=8192, concurrency=4, priority=5)
     )
 
     @classmethod
@@ -49,11 +66,13 @@ class TrackerSettings:
         ttl = _number(
             environ, "LUCKRIG_TRACKER_TOKEN_TTL", 900, 30, MAX_BEARER_TTL_SECONDS, problems
         )
-        per_hour = _number(environ, "LUCKRIG_TRACKER_TOKENS_PER_HOUR", 60, 1, 1_000_000, problems)
         listed = environ.get("LUCKRIG_TRACKER_OPERATORS", "").split(",")
         operators = frozenset(name.strip() for name in listed if name.strip())
         if not all(map(is_user_id, operators)):
             problems.append("LUCKRIG_TRACKER_OPERATORS must be user ids, u1…, with commas between")
+        quotas = _quotas(environ, problems)
+        mode = _mode(environ, problems)
+        proxies = _networks(environ, problems)
         if problems:
             raise ValueError("; ".join(problems))
         return cls(
@@ -62,9 +81,55 @@ class TrackerSettings:
             health_interval_seconds=interval,
             health_timeout_seconds=timeout,
             token_ttl_seconds=int(ttl),
-            tokens_per_hour=int(per_hour),
             operators=operators,
+            registration=mode,
+            trusted_proxies=proxies,
+            **quotas,
         )
+
+
+class _Quotas(TypedDict):
+    """Numbers that go into the settings as they are."""
+
+    tokens_per_hour: int
+    tokens_per_hour_contributor: int
+    tokens_per_hour_prefix: int
+    registrations_per_day_prefix: int
+    registration_work: int
+
+
+def _quotas(environ: Mapping[str, str], problems: list[str]) -> _Quotas:
+    def number(name: str, default: int, low: int = 1, high: int = 1_000_000) -> int:
+        return int(_number(environ, name, default, low, high, problems))
+
+    return _Quotas(
+        tokens_per_hour=number("LUCKRIG_TRACKER_TOKENS_PER_HOUR", 60),
+        tokens_per_hour_contributor=number("LUCKRIG_TRACKER_TOKENS_PER_HOUR_CONTRIBUTOR", 600),
+        tokens_per_hour_prefix=number("LUCKRIG_TRACKER_TOKENS_PER_HOUR_PREFIX", 600),
+        registrations_per_day_prefix=number("LUCKRIG_TRACKER_REGISTRATIONS_PER_DAY_PREFIX", 50),
+        registration_work=number("LUCKRIG_TRACKER_REGISTRATION_WORK", 0, 0, MAX_WORK_BITS),
+    )
+
+
+def _mode(environ: Mapping[str, str], problems: list[str]) -> RegistrationMode:
+    match environ.get("LUCKRIG_TRACKER_REGISTRATION", "open"):
+        case "open" | "invite" | "closed" as mode:
+            return mode
+        case _:
+            problems.append("LUCKRIG_TRACKER_REGISTRATION must be open, invite or closed")
+            return "closed"
+
+
+def _networks(environ: Mapping[str, str], problems: list[str]) -> tuple[Network, ...]:
+    listed = environ.get("LUCKRIG_TRACKER_TRUSTED_PROXIES", "").split(",")
+    try:
+        return tuple(ipaddress.ip_network(name.strip()) for name in listed if name.strip())
+    except ValueError:
+        problems.append(
+            "LUCKRIG_TRACKER_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8,"
+            " with commas between"
+        )
+        return ()
 
 
 def _number(

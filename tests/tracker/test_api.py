@@ -344,11 +344,15 @@ async def test_openapi_document_describes_what_is_served(tracker: Tracker) -> No
         ("post", "/api/v1/admin/bans"),
         ("post", "/api/v1/admin/bans/lift"),
         ("get", "/api/v1/log"),
-        ("post", "/api/v1/receipts"),
         ("get", "/api/v1/ledger"),
         ("get", "/api/v1/me/score"),
-        ("post", "/api/v1/admin/anchors"),
         ("get", "/api/v1/timings"),
+        ("post", "/api/v1/receipts"),
+        ("post", "/api/v1/admin/anchors"),
+        ("get", "/api/v1/registration"),
+        ("post", "/api/v1/registration"),
+        ("post", "/api/v1/handover"),
+        ("post", "/api/v1/admin/invites"),
         ("get", "/health"),
     }
     assert {(m, path) for path, methods in document["paths"].items() for m in methods} == served

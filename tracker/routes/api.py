@@ -21,6 +21,7 @@ from luckrig.protocol.wire import (
     TokenRequest,
     TrackerHealth,
 )
+from luckrig.tracker.routes.clients import ClientNetworks
 from luckrig.tracker.routes.http import BODY_ERRORS, cacheable_json, json_response, read_json_body
 from luckrig.tracker.routes.openapi import openapi_document
 from luckrig.tracker.routes.operations import Operation, Parameter
@@ -58,6 +59,7 @@ class Api:
         keyset: KeysetService,
         revocations: RevocationService,
         signed: SignedRequests,
+        networks: ClientNetworks,
         others: Sequence[Operation],
         log: LogService,
         public_url: str,
@@ -68,6 +70,7 @@ class Api:
         self._keyset = keyset
         self._revocations = revocations
         self._signed = signed
+        self._networks = networks
         self._log = log
         self._public_url = public_url
         self._version = version
@@ -95,7 +98,8 @@ class Api:
         """POST /api/v1/tokens."""
         signed = await self._signed.read(request)
         wanted = decode(signed.body, TokenRequest)
-        return json_response(await self._tokens.issue(wanted, signed.key))
+        prefix = self._networks.prefix(request)
+        return json_response(await self._tokens.issue(wanted, signed.key, prefix=prefix))
 
     async def get_keyset(self, request: Request) -> Response:
         """GET /api/v1/keyset."""
@@ -152,6 +156,7 @@ class Api:
                     "unsafe_text",
                     "signature_invalid",
                     "banned",
+                    "key_replaced",
                     "descriptor_conflict",
                 ),
             ),
@@ -178,6 +183,8 @@ class Api:
                     *BODY_ERRORS,
                     "proof_invalid",
                     "banned",
+                    "key_replaced",
+                    "registration_required",
                     "node_not_found",
                     "node_offline",
                     "rate_limited",

@@ -44,9 +44,11 @@ class BanService:
         now = int(self._clock())
         if request.expires_at is not None and request.expires_at <= now:
             raise PeerError("invalid_request", "expires_at has passed.", param="expires_at")
+        # A user who handed their key over meanwhile is banned under the new one.
+        subject = await self._store.users.latest_id(request.subject)
         ban = BanRecord(
-            subject_kind="node" if request.subject.startswith("n1") else "user",
-            subject_id=request.subject,
+            subject_kind="node" if subject.startswith("n1") else "user",
+            subject_id=subject,
             reason=request.reason,
             created_at=now,
             expires_at=request.expires_at,
@@ -66,10 +68,11 @@ class BanService:
     async def lift(self, request: LiftRequest, *, asked_by: str) -> LiftReply:
         """End a ban. Raises PeerError operators_only."""
         self._operators.check(asked_by)
-        was_banned = await self._store.lift_ban(request.subject)
+        subject = await self._store.users.latest_id(request.subject)
+        was_banned = await self._store.lift_ban(subject)
         self._on_change()
-        _log.warning("%s lifted the ban of %s", asked_by, request.subject)
-        return LiftReply(subject=request.subject, was_banned=was_banned)
+        _log.warning("%s lifted the ban of %s", asked_by, subject)
+        return LiftReply(subject=subject, was_banned=was_banned)
 
     async def banned_nodes(self) -> set[str]:
         """The rigs that nobody may see or use now."""

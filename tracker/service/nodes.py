@@ -1,6 +1,6 @@
 """Publishing and listing rigs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -23,7 +23,8 @@ SCARCITY_AGE_SECONDS: Final = 2.0
 class NodeService:
     """The map. Banned rigs aren't on it.
 
-    on_publish: called after a rig was listed, so that its health is looked at soon.
+    check_owner: refuses owners whose key was replaced. on_publish: called after a rig was listed,
+    so that its health is looked at soon.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class NodeService:
         store: Store,
         bans: BanService,
         *,
+        check_owner: Callable[[str], Awaitable[None]],
         public_url: str,
         allow_private_endpoints: bool,
         clock: Callable[[], float],
@@ -38,6 +40,7 @@ class NodeService:
     ) -> None:
         self._store = store
         self._bans = bans
+        self._check_owner = check_owner
         self._public_url = public_url
         self._allow_private_endpoints = allow_private_endpoints
         self._clock = clock
@@ -49,10 +52,11 @@ class NodeService:
 
         body: signed descriptor, hostile. Raises PeerError as verify_descriptor and
         Store.put_descriptor do, invalid_request for an endpoint that this tracker won't list, and
-        banned.
+        banned, key_replaced.
         """
         descriptor = verify_descriptor(body)
         await self._bans.check(descriptor.node_id)
+        await self._check_owner(descriptor.owner_id)
         check_listable(descriptor.endpoints, allow_private=self._allow_private_endpoints)
         record = await self._store.put_descriptor(descriptor, body, now=int(self._clock()))
         self._on_publish()

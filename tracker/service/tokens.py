@@ -1,9 +1,9 @@
 """Signs access tokens for users who prove their key."""
 
-import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from luckrig.protocol.encoding import b64url_encode
@@ -16,55 +16,87 @@ from luckrig.protocol.tokens import (
     Claims,
     Confirmation,
     Limits,
+    Tier,
     issue,
 )
 from luckrig.protocol.wire import TokenReply, TokenRequest
+from luckrig.tracker.domain.quotas import Use, use
 from luckrig.tracker.domain.records import NodeRecord, TokenRecord
 from luckrig.tracker.domain.views import base_url
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.keyset import TrackerKeys
+from luckrig.tracker.service.users import UserService
 from luckrig.tracker.store.interface import Store
 
-_HOUR_SECONDS: Final = 3600
 _PSEUDONYM_BYTES: Final = 24
 
 
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """What the users of one tier may have. limits: in each token."""
+
+    limits: Limits
+    tokens_per_hour: int
+
+
 class TokenService:
-    """Issues tokens. random_bytes: a source of secret random bytes, such as os.urandom."""
+    """Issues tokens.
+
+    tokens_per_hour_prefix: for all users of one network together. random_bytes: a source of secret
+    random bytes, such as os.urandom.
+    """
 
     def __init__(
         self,
         store: Store,
         keys: TrackerKeys,
         bans: BanService,
+        users: UserService,
         *,
-        limited: Limits,
+        allowances: Mapping[Tier, Allowance],
         ttl_seconds: int,
-        tokens_per_hour: int,
+        tokens_per_hour_prefix: int,
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self._store = store
         self._keys = keys
         self._bans = bans
-        self._limited = limited
+        self._users = users
+        self._allowances = allowances
         self._ttl_seconds = ttl_seconds
-        self._tokens_per_hour = tokens_per_hour
+        self._tokens_per_hour_prefix = tokens_per_hour_prefix
         self._clock = clock
         self._random_bytes = random_bytes
-        self._quota = asyncio.Lock()
 
-    async def issue(self, request: TokenRequest, key: PublicKey) -> TokenReply:
+    async def issue(
+        self, request: TokenRequest, key: PublicKey, *, prefix: str | None
+    ) -> TokenReply:
         """A token for one rig, for the user whose key signed the request; stored before it is sent.
 
-        A ban that comes while this waits for the store finds the token there and revokes it.
-        Raises PeerError: banned, node_not_found, node_offline, rate_limited.
+        prefix: the network that asks, None when it isn't limited. A ban or a hand-over that comes
+        while this waits for the store finds the token there and revokes it. Raises PeerError:
+        banned, key_replaced, registration_required, node_not_found, node_offline, rate_limited.
         """
         now = self._clock()
         user_id = derive_id("u1", key)
         await self._bans.check(user_id)
+        await self._users.check(user_id)
         node = await self._usable_node(request.node_id)
-        claims = self._claims(key, request, int(now))
+        expires_at = int(now) + self._lifetime(request)
+        user = await self._users.admitted(user_id, prefix=prefix)
+        tier: Tier = "limited" if user.contributor_since is None else "contributor"
+        claims = Claims(
+            iss=self._keys.root_id,
+            aud=request.node_id,
+            sub=self.pseudonym(user_id, request.node_id),
+            iat=int(now),
+            exp=expires_at,
+            jti=b64url_encode(self._random_bytes(16)),
+            tier=tier,
+            lim=self._allowances[tier].limits,
+            cnf=Confirmation(jkt=key.thumbprint) if request.bound else None,
+        )
         record = TokenRecord(
             jti=claims.jti,
             user_id=user_id,
@@ -74,9 +106,8 @@ class TokenService:
             expires_at=claims.exp,
             requests=claims.lim.requests,
         )
-        async with self._quota:  # counted and stored as one: two requests can't share a place
-            await self._check_quota(user_id, now)
-            await self._store.add_token(record)
+        uses = self._uses(user.account, tier, prefix, now)
+        await self._store.add_token(record, uses=uses, now=now)
         return TokenReply(
             token=issue(claims, key=self._keys.signing.signer(now=now)),
             token_type="Bearer" if claims.cnf is None else "DPoP",
@@ -106,16 +137,17 @@ class TokenService:
             )
         return node
 
-    async def _check_quota(self, user_id: str, now: float) -> None:
-        since = int(now) - _HOUR_SECONDS
-        if await self._store.tokens_of(user_id, since=since) >= self._tokens_per_hour:
-            raise PeerError(
-                "rate_limited",
-                f"At most {self._tokens_per_hour} tokens an hour. Reuse one until it expires.",
-                retry_after_seconds=60,
-            )
+    def _uses(self, account: str, tier: Tier, prefix: str | None, now: float) -> list[Use]:
+        """What one token counts against. By account: a new key has no new quota."""
+        secret = self._keys.pairwise
+        limit = self._allowances[tier].tokens_per_hour
+        uses = [use("tokens", account, limit=limit, now=now, secret=secret)]
+        if prefix is not None:
+            limit = self._tokens_per_hour_prefix
+            uses.append(use("prefix-tokens", prefix, limit=limit, now=now, secret=secret))
+        return uses
 
-    def _claims(self, key: PublicKey, request: TokenRequest, now: int) -> Claims:
+    def _lifetime(self, request: TokenRequest) -> int:
         if not request.bound and (request.ttl_seconds or 0) > MAX_BEARER_TTL_SECONDS:
             raise PeerError(
                 "invalid_request",
@@ -123,15 +155,4 @@ class TokenService:
                 param="ttl_seconds",
             )
         longest = MAX_BOUND_TTL_SECONDS if request.bound else self._ttl_seconds
-        ttl = min(request.ttl_seconds or longest, longest)
-        return Claims(
-            iss=self._keys.root_id,
-            aud=request.node_id,
-            sub=self.pseudonym(derive_id("u1", key), request.node_id),
-            iat=now,
-            exp=now + ttl,
-            jti=b64url_encode(self._random_bytes(16)),
-            tier="limited",
-            lim=self._limited,
-            cnf=Confirmation(jkt=key.thumbprint) if request.bound else None,
-        )
+        return min(request.ttl_seconds or longest, longest)
