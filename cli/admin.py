@@ -12,7 +12,13 @@ from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import print_json, say
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.wire import MAX_REASON_CHARS, AnchorReply, BanReply, LiftReply
+from luckrig.protocol.wire import (
+    MAX_REASON_CHARS,
+    AnchorReply,
+    BanReply,
+    InviteReply,
+    LiftReply,
+)
 
 DAY_SECONDS: Final = 86_400
 MAX_DAYS: Final = 3650
@@ -89,6 +95,23 @@ def anchor(user: str, end: bool, as_json: bool, tracker: TrackerAddress) -> None
         say(f"{reply.user_id}, in the ledger {reply.account}, is no longer anchored.")
 
 
+@command.command()
+@click.option("--uses", type=click.IntRange(1, 1000), default=1, help="Keys it is good for.")
+@click.option("--days", type=click.IntRange(1, 365), default=7, help="How long it is good.")
+@json_option
+@tracker_option
+def invite(uses: int, days: int, as_json: bool, tracker: TrackerAddress) -> None:
+    """Make an invite, for a tracker that takes new keys with one.
+
+    Whoever gets the code runs: luckrig token --invite CODE
+    """
+    reply = asyncio.run(_invite(tracker, uses, days, _operator_key()))
+    if as_json:
+        print_json(reply)
+    else:
+        say(reply.code)
+
+
 def _operator_key() -> PrivateKey:
     """Never made on the fly: a new key is no operator's."""
     return Home.from_env(os.environ).load("user")
@@ -103,6 +126,13 @@ async def _ban(
 ) -> BanReply:
     async with ask_tracker(address) as client:
         return await client.ban(subject, reason=reason, expires_at=expires_at, operator_key=key)
+
+
+async def _invite(address: TrackerAddress, uses: int, days: int, key: PrivateKey) -> InviteReply:
+    from luckrig.client.users import make_invite
+
+    async with ask_tracker(address) as client:
+        return await make_invite(client, uses=uses, days=days, operator_key=key)
 
 
 async def _lift(address: TrackerAddress, subject: str, key: PrivateKey) -> LiftReply:

@@ -19,6 +19,7 @@ from luckrig.cli.home import (
 )
 from luckrig.cli.options import Command, json_option
 from luckrig.cli.output import Cell, Column, note, print_json, print_table, say
+from luckrig.cli.rotate import command as rotate
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import KEY_BYTES, PrivateKey
 
@@ -134,6 +135,9 @@ def import_(name: str, file: Path, as_json: bool) -> None:
     """Restore a key from FILE, or from stdin when FILE is a single dash."""
     key = key_from_pem(_read(file), source="stdin" if str(file) == "-" else str(file))
     _print_view(_store(_home(), name, key), "Restored", as_json=as_json)
+
+
+command.add_command(rotate)
 
 
 def _home() -> Home:

@@ -16,6 +16,7 @@ from luckrig.cli.home import Home, id_of
 from luckrig.cli.nodes import gpu_name, short_id
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, safe_line, say
+from luckrig.cli.register import register
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.ids import is_node_id
@@ -36,10 +37,16 @@ _CHOICES_SHOWN: Final = 8
     "--ttl", type=click.IntRange(30, 900), metavar="SECONDS", help="Shorter than the longest."
 )
 @click.option("--env", "as_env", is_flag=True, help="Print exports for a shell to eval.")
+@click.option("--invite", metavar="CODE", help="For a tracker that takes new keys with one.")
 @json_option
 @tracker_option
 def command(
-    node: str | None, ttl: int | None, as_env: bool, as_json: bool, tracker: TrackerAddress
+    node: str | None,
+    ttl: int | None,
+    as_env: bool,
+    invite: str | None,
+    as_json: bool,
+    tracker: TrackerAddress,
 ) -> None:
     """Get a token for one rig.
 
@@ -52,7 +59,13 @@ def command(
     if as_env and as_json:
         raise click.UsageError("--env and --json exclude each other.")
     user_key = _user_key(Home.from_env(os.environ))
-    detail, reply = asyncio.run(_get_token(tracker, node, user_key, ttl))
+    try:
+        detail, reply = asyncio.run(_get_token(tracker, node, user_key, ttl))
+    except LuckrigError as error:
+        if error.code != "registration_required":
+            raise
+        register(tracker, user_key, invite=invite)
+        detail, reply = asyncio.run(_get_token(tracker, node, user_key, ttl))
     if as_json:
         print_json(reply)
         return

@@ -106,7 +106,7 @@ class TrackerClient:
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self.address = address
-        self._transport = Transport(
+        self.transport = Transport(
             address.origin,
             http,
             clock=clock,
@@ -117,7 +117,7 @@ class TrackerClient:
 
     async def health(self) -> TrackerHealth:
         """The tracker's own health. Raises PeerError if it isn't the tracker that was pinned."""
-        health = await self._transport.get("/health", TrackerHealth)
+        health = await self.transport.get("/health", TrackerHealth)
         pinned = self.address.root_id
         if pinned is not None and health.root_id != pinned:
             raise PeerError(
@@ -130,7 +130,7 @@ class TrackerClient:
     async def nodes(self, **filters: Unpack[NodeFilters]) -> NodePage:
         """One page of the map, as the tracker tells it: nothing in it is checked yet."""
         params = {name: str(value) for name, value in filters.items()}
-        return await self._transport.get("/api/v1/nodes", NodePage, params=params)
+        return await self.transport.get("/api/v1/nodes", NodePage, params=params)
 
     async def each_node(self, **filters: Unpack[NodeFilters]) -> AsyncIterator[NodeView]:
         """The rigs of all pages, MAX_PAGES of them at most; unchecked, like nodes()."""
@@ -149,7 +149,7 @@ class TrackerClient:
         when the tracker shows anything that the rig didn't sign.
         """
         _check_node_id(node_id)
-        detail = await self._transport.get(f"/api/v1/nodes/{node_id}", NodeDetail)
+        detail = await self.transport.get(f"/api/v1/nodes/{node_id}", NodeDetail)
         descriptor = verify_descriptor(bytes(detail.descriptor))
         if descriptor.node_id != node_id or detail.node.id != node_id:
             raise _altered(node_id, "id")
@@ -158,12 +158,12 @@ class TrackerClient:
 
     async def keyset(self) -> KeysetReply:
         """The keys that sign this tracker's tokens. Check them with verify_keyset."""
-        return await self._transport.get("/api/v1/keyset", KeysetReply)
+        return await self.transport.get("/api/v1/keyset", KeysetReply)
 
     async def revocations(self, node_id: str) -> RevocationsReply:
         """A rig's list of banned users. Check it with verify_revocations."""
         _check_node_id(node_id)
-        return await self._transport.get(f"/api/v1/revocations/{node_id}", RevocationsReply)
+        return await self.transport.get(f"/api/v1/revocations/{node_id}", RevocationsReply)
 
     async def log(self, *, known_size: int = 0, known_hash: str = GENESIS_HASH) -> LogHead:
         """Check the whole descriptor log and return its head, signed by the tracker's own keys.
@@ -177,15 +177,15 @@ class TrackerClient:
         verifier = LogVerifier(LogTip(known_size, known_hash))
         for _ in range(MAX_LOG_PAGES):
             params = {"after": str(verifier.tip.size)}
-            page = await self._transport.get("/api/v1/log", LogPage, params=params)
+            page = await self.transport.get("/api/v1/log", LogPage, params=params)
             head = verify_head(page.head, keys=keys, issuer=root_id, now=self._clock())
             if verifier.feed(page.entries, head):
                 return head
-        self._transport.nonsense(f"has a log of more than {MAX_LOG_PAGES} pages")
+        self.transport.nonsense(f"has a log of more than {MAX_LOG_PAGES} pages")
 
     async def score(self, *, user_key: PrivateKey) -> ScoreReply:
         """The score of that key's owner, as the tracker tells it."""
-        return await self._transport.get_signed("/api/v1/me/score", ScoreReply, key=user_key)
+        return await self.transport.get_signed("/api/v1/me/score", ScoreReply, key=user_key)
 
     async def ledger(self) -> list[bytes]:
         """Every entry of the contribution ledger, after checking its chain up to the signed head.
@@ -197,13 +197,13 @@ class TrackerClient:
         reader = LedgerExport()
         for _ in range(MAX_LOG_PAGES):
             params = {"after": str(len(reader.entries) - 1)}
-            page = await self._transport.get("/api/v1/ledger", LedgerPage, params=params)
+            page = await self.transport.get("/api/v1/ledger", LedgerPage, params=params)
             head = verify_head(
                 page.head, keys=keys, issuer=root_id, now=self._clock(), typ=LEDGER_HEAD_TYPE
             )
             if reader.feed(page.entries, head):
                 return reader.entries
-        self._transport.nonsense(f"has a ledger of more than {MAX_LOG_PAGES} pages")
+        self.transport.nonsense(f"has a ledger of more than {MAX_LOG_PAGES} pages")
 
     async def anchor(self, user_id: str, *, trusted: bool, operator_key: PrivateKey) -> AnchorReply:
         """Say that a user is a person the operator knows, or no longer. Raises operators_only."""
@@ -212,7 +212,7 @@ class TrackerClient:
                 "invalid_request", "A user id is u1 and 32 characters.", param="user_id"
             )
         request = AnchorRequest(user_id=user_id, trusted=trusted)
-        return await self._transport.post_signed(
+        return await self.transport.post_signed(
             "/api/v1/admin/anchors", request, AnchorReply, key=operator_key
         )
 
@@ -226,14 +226,14 @@ class TrackerClient:
     async def send_receipts(self, request: ReceiptsRequest) -> ReceiptsReply:
         """Hand receipts in; each carries its signatures. Raises PeerError on a bad answer."""
         body = msgspec.json.encode(request)
-        reply = await self._transport.post("/api/v1/receipts", body, ReceiptsReply)
+        reply = await self.transport.post("/api/v1/receipts", body, ReceiptsReply)
         if len(reply.results) != len(request.receipts):
-            self._transport.nonsense()
+            self.transport.nonsense()
         return reply
 
     async def publish(self, signed: bytes) -> PublishReply:
         """List a rig, or its newer descriptor. signed: as sign_descriptor makes it."""
-        return await self._transport.post("/api/v1/nodes", signed, PublishReply)
+        return await self.transport.post("/api/v1/nodes", signed, PublishReply)
 
     async def token(
         self,
@@ -251,7 +251,7 @@ class TrackerClient:
         """
         _check_node_id(node_id)
         request = TokenRequest(node_id=node_id, bound=bound, ttl_seconds=ttl_seconds)
-        reply = await self._transport.post_signed(
+        reply = await self.transport.post_signed(
             "/api/v1/tokens", request, TokenReply, key=user_key
         )
         if reply.node_id != node_id:
@@ -271,7 +271,7 @@ class TrackerClient:
         """
         _check_subject(subject)
         request = BanRequest(subject=subject, reason=reason, expires_at=expires_at)
-        return await self._transport.post_signed(
+        return await self.transport.post_signed(
             "/api/v1/admin/bans", request, BanReply, key=operator_key
         )
 
@@ -279,16 +279,16 @@ class TrackerClient:
         """End a ban. Raises PeerError operators_only."""
         _check_subject(subject)
         request = LiftRequest(subject=subject)
-        return await self._transport.post_signed(
+        return await self.transport.post_signed(
             "/api/v1/admin/bans/lift", request, LiftReply, key=operator_key
         )
 
     def _check_token(self, reply: TokenReply) -> None:
         """Token, address and models go to terminals and shells, so they must be what they seem."""
         if len(reply.token) > MAX_TOKEN_CHARS or _TOKEN.fullmatch(reply.token) is None:
-            self._transport.nonsense()
+            self.transport.nonsense()
         if not _is_base_url(reply.base_url):
-            self._transport.nonsense()
+            self.transport.nonsense()
         for index, model in enumerate(reply.models):
             check_label(model, field=f"models[{index}]")
 

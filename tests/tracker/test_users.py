@@ -42,8 +42,11 @@ def error_of(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, code
 
 
-async def token(tracker: Tracker, key: PrivateKey = USER, **headers: str) -> httpx2.Response:
-    return await tracker.ask_token(ASK, key=key, **headers)
+async def token(
+    tracker: Tracker, key: PrivateKey = USER, *, forwarded: str | None = None
+) -> httpx2.Response:
+    headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
+    return await tracker.ask_token(ASK, key=key, proof=None, **headers)
 
 
 async def register(tracker: Tracker, key: PrivateKey = USER, **fields: Any) -> httpx2.Response:
@@ -79,12 +82,12 @@ async def test_network_has_its_own_limit() -> None:
     async with running_tracker(tokens_per_hour_prefix=2, **BEHIND_PROXY) as tracker:
         await tracker.publish(RIG)
         for key, last in ((USER, 1), (OTHER, 2)):
-            forwarded = {"x-forwarded-for": f"9.9.9.9, 203.0.113.{last}"}
-            assert (await token(tracker, key, **forwarded)).status_code == 200
-        refused = await token(tracker, NEXT, **{"x-forwarded-for": "203.0.113.77"})
+            forwarded = f"9.9.9.9, 203.0.113.{last}"
+            assert (await token(tracker, key, forwarded=forwarded)).status_code == 200
+        refused = await token(tracker, NEXT, forwarded="203.0.113.77")
         assert error_of(refused) == (429, "rate_limited")
         assert "network" in refused.json()["error"]["message"]
-        elsewhere = await token(tracker, NEXT, **{"x-forwarded-for": "203.0.114.1"})
+        elsewhere = await token(tracker, NEXT, forwarded="203.0.114.1")
         assert elsewhere.status_code == 200
 
 
@@ -93,18 +96,18 @@ async def test_forwarded_address_of_a_stranger_is_not_believed() -> None:
     async with running_tracker(tokens_per_hour_prefix=1) as tracker:
         await tracker.publish(RIG)
         for _ in range(3):
-            assert (await token(tracker, **{"x-forwarded-for": "203.0.113.1"})).status_code == 200
+            assert (await token(tracker, forwarded="203.0.113.1")).status_code == 200
 
 
 async def test_new_keys_of_a_network_are_limited() -> None:
     async with running_tracker(registrations_per_day_prefix=1, **BEHIND_PROXY) as tracker:
         await tracker.publish(RIG)
-        forwarded = {"x-forwarded-for": "2001:db8:0:aa00::1"}
-        assert (await token(tracker, **forwarded)).status_code == 200
-        refused = await token(tracker, OTHER, **{"x-forwarded-for": "2001:db8:0:aaff::2"})
+        forwarded = "2001:db8:0:aa00::1"
+        assert (await token(tracker, forwarded=forwarded)).status_code == 200
+        refused = await token(tracker, OTHER, forwarded="2001:db8:0:aaff::2")
         assert error_of(refused) == (429, "rate_limited")
         assert "new keys" in refused.json()["error"]["message"]
-        assert (await token(tracker, **forwarded)).status_code == 200
+        assert (await token(tracker, forwarded=forwarded)).status_code == 200
 
 
 @pytest.mark.parametrize(
