@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from luckrig.protocol.descriptor import Offer
 from luckrig.protocol.wire import NodeStatus
 from luckrig.tracker.domain.records import NodeRecord
-from luckrig.tracker.domain.scarcity import scarcities
-from tests.tracker.factories import make_hardware, make_health, make_node, make_offer
+from luckrig.tracker.domain.scarcity import ScarcityIndex, scarcities
+from tests.tracker.factories import make_hardware, make_health, make_node, make_offer, seeded
 
 GPUS = ["RTX 4090", "RTX 3090", "Tesla P40", None]
 MODELS = ["qwen3:8b", "qwen3:4b", "llama3.1:8b", "gemma3:27b"]
@@ -131,3 +131,40 @@ def test_one_more_of_the_same_never_raises_scarcity(
 @given(maps(), st.randoms(use_true_random=False))
 def test_the_order_of_the_rigs_does_not_matter(nodes: list[NodeRecord], rng: Random) -> None:
     assert scarcities(rng.sample(nodes, k=len(nodes))) == scarcities(nodes)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_index_is_what_counting_from_scratch_gives(seed: int) -> None:
+    """After any history of rigs that come, go, change and fall silent."""
+    rng = seeded(f"index {seed}")
+    index, listed = ScarcityIndex(), dict[str, NodeRecord]()
+    gpus, models = [None, "RTX 4090", "rtx4090", "P40"], ["qwen3:8b", "llama3:8b", "odd"]
+    for _ in range(300):
+        node = make_node(
+            rng.randint(1, 12),
+            hardware=make_hardware(rng.choice(gpus)),
+            offers=[make_offer(model) for model in rng.sample(models, rng.randint(1, 3))],
+            health=make_health(rng.choice(["available", "busy", "unavailable", "paused"])),
+        )
+        if rng.random() < 0.3:
+            listed.pop(node.node_id, None)
+            index.drop(node.node_id)
+        elif rng.random() < 0.7:
+            listed[node.node_id] = node
+            index.put(node)
+        else:
+            listed[node.node_id] = node
+            index.follow(list(listed.values()))
+        assert len(index) == len(listed)
+        assert index.scarcities() == scarcities(listed.values())
+
+
+def test_a_change_touches_only_its_own_rig() -> None:
+    """Its cost can't depend on how many others there are: none of theirs is read."""
+    index = ScarcityIndex()
+    index.follow([make_node(seed, health=make_health()) for seed in range(1, 30)])
+    unread = replace(make_node(1), health=make_health("unavailable"))
+    for seed in range(2, 30):
+        index._rigs[make_node(seed).node_id] = None  # type: ignore[assignment]  # pyright: ignore
+    index.put(unread)
+    assert index.scarcity(unread.node_id) == pytest.approx(1 / 29, abs=1e-4)

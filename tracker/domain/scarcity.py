@@ -21,9 +21,9 @@ The only P40 serves the same model: 1 · 1 · 1 · 101^-0.15 = 0.5004, a rare on
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Set
-from functools import cache
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence, Set
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.wire import NodeStatus
@@ -33,42 +33,112 @@ from luckrig.tracker.domain.records import NodeRecord
 LIVE: Final[Set[NodeStatus]] = frozenset({"available", "busy", "starting"})
 """A rig in one of these counts. Any other is scored against the live ones and itself."""
 
+MAX_NAMES: Final = 1 << 16
+"""Names, and combinations of counts, that are remembered: owners choose names freely."""
+
 _Shared = tuple[str, ...] | str
 """Something that rigs share. The four things have four shapes, so they count in one Counter."""
 
 _Shares = tuple[_Shared, _Shared, _Shared, _Shared]
 
 
-def scarcities(nodes: Iterable[NodeRecord]) -> dict[str, float]:
-    """node_id → scarcity in [0, 1] with 4 decimals: that of the rig's scarcest offer.
+class ScarcityIndex:
+    """Counts who shares what, rig by rig: a change costs what that rig's offers cost, no more.
 
-    Linear in the number of offers. A rig counts once for each thing it shares, however many of
-    its offers share it.
+    A rig counts once for each thing it shares, however many of its offers share it.
     """
-    shares_of = _share_reader()
-    rigs = [
-        (node.node_id, node.health.status in LIVE, shares_of(node.descriptor)) for node in nodes
-    ]
-    live = Counter[_Shared]()
-    for _, is_live, offers in rigs:
+
+    def __init__(self) -> None:
+        self._shares_of = _share_reader()
+        self._rigs: dict[str, _Rig] = {}
+        self._live = Counter[_Shared]()
+
+    def __len__(self) -> int:
+        return len(self._rigs)
+
+    def put(self, node: NodeRecord) -> None:
+        """Count a rig, in place of what was counted of it before."""
+        known = self._rigs.get(node.node_id)
+        if known is not None and known.node is node:
+            return
+        is_live = node.health.status in LIVE
+        if known is not None and known.node.descriptor is node.descriptor:
+            offers = known.offers
+            if known.is_live == is_live:
+                self._rigs[node.node_id] = _Rig(node, is_live, offers)
+                return
+        else:
+            offers = self._shares_of(node.descriptor)
+        self.drop(node.node_id)
+        self._rigs[node.node_id] = _Rig(node, is_live, offers)
         if is_live:
-            live.update({thing for offer in offers for thing in offer})
-    return {
-        node_id: round(max(_scarcity(offer, live, itself=not is_live) for offer in offers), 4)
-        for node_id, is_live, offers in rigs
-    }
+            self._live.update({thing for offer in offers for thing in offer})
+
+    def drop(self, node_id: str) -> None:
+        """Count a rig no more."""
+        rig = self._rigs.pop(node_id, None)
+        if rig is None or not rig.is_live:
+            return
+        for thing in {thing for offer in rig.offers for thing in offer}:
+            self._live[thing] -= 1
+            if not self._live[thing]:
+                del self._live[thing]
+
+    def follow(self, nodes: Sequence[NodeRecord]) -> None:
+        """Count exactly these rigs. What didn't change since last time costs a comparison."""
+        for node in nodes:
+            self.put(node)
+        if len(self._rigs) > len(nodes):
+            kept = {node.node_id for node in nodes}
+            for node_id in self._rigs.keys() - kept:
+                self.drop(node_id)
+
+    def scarcity(self, node_id: str) -> float:
+        """A rig's scarcity in [0, 1] with 4 decimals: that of its scarcest offer.
+
+        Raises KeyError for a rig that isn't counted.
+        """
+        rig = self._rigs[node_id]
+        return round(
+            max(_scarcity(offer, self._live, itself=not rig.is_live) for offer in rig.offers), 4
+        )
+
+    def scarcities(self) -> dict[str, float]:
+        """node_id → scarcity, of every rig that is counted."""
+        return {node_id: self.scarcity(node_id) for node_id in self._rigs}
+
+
+class _Rig(NamedTuple):
+    node: NodeRecord
+    is_live: bool
+    offers: list[_Shares]
+
+
+def scarcities(nodes: Iterable[NodeRecord]) -> dict[str, float]:
+    """node_id → scarcity of each of these rigs among themselves. Linear in their offers."""
+    index = ScarcityIndex()
+    index.follow(list(nodes))
+    return index.scarcities()
+
+
+@lru_cache(maxsize=MAX_NAMES)
+def _formula(exact: int, gpu_model: int, gpu: int, family: int) -> float:
+    return float(exact**-0.10 * gpu_model**-0.15 * gpu**-0.60 * family**-0.15)
 
 
 def _scarcity(offer: _Shares, live: Counter[_Shared], *, itself: bool) -> float:
     """itself: whether the rig has to be added to the live ones, because it isn't one of them."""
-    exact, gpu_model, gpu, family = [live[thing] + itself for thing in offer]
-    return float(exact**-0.10 * gpu_model**-0.15 * gpu**-0.60 * family**-0.15)
+    exact, gpu_model, gpu, family = offer
+    return _formula(
+        live[exact] + itself, live[gpu_model] + itself, live[gpu] + itself, live[family] + itself
+    )
 
 
 def _share_reader() -> Callable[[NodeDescriptor], list[_Shares]]:
     """Reads what a rig's offers share. It knows each name by heart after reading it once."""
-    gpu_of, model_of = cache(gpu_key), cache(model_key)
-    family_of, quantization_of = cache(model_family), cache(quantization_key)
+    learn = lru_cache(maxsize=MAX_NAMES)
+    gpu_of, model_of = learn(gpu_key), learn(model_key)
+    family_of, quantization_of = learn(model_family), learn(quantization_key)
 
     def read(descriptor: NodeDescriptor) -> list[_Shares]:
         gpu = gpu_of(descriptor.hardware.gpu)

@@ -11,7 +11,7 @@ from luckrig.protocol.wire import NodeDetail, NodePage, NodeView, PublishReply
 from luckrig.tracker.domain.endpoints import check_listable
 from luckrig.tracker.domain.listing import NodeQuery, select
 from luckrig.tracker.domain.records import NodeRecord
-from luckrig.tracker.domain.scarcity import scarcities
+from luckrig.tracker.domain.scarcity import ScarcityIndex
 from luckrig.tracker.domain.views import node_view
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.store.interface import Store
@@ -45,6 +45,7 @@ class NodeService:
         self._allow_private_endpoints = allow_private_endpoints
         self._clock = clock
         self._on_publish = on_publish
+        self._index = ScarcityIndex()
         self._scarcity: tuple[float, dict[str, float]] = (-1.0, {})
 
     async def publish(self, body: bytes) -> PublishReply:
@@ -108,7 +109,8 @@ class NodeService:
         counted_at, scarcity = self._scarcity
         now = self._clock()
         if now - counted_at >= SCARCITY_AGE_SECONDS or not _is_about(scarcity, nodes):
-            scarcity = scarcities(nodes)
+            self._index.follow(nodes)
+            scarcity = self._index.scarcities()
             self._scarcity = (now, scarcity)
         return scarcity
 
