@@ -27,7 +27,11 @@ def start(home: Path, *arguments: str, environ: Mapping[str, str] | None = None)
     """Start a command with --json in a home of its own, and wait until it is ready."""
     process = subprocess.Popen(  # noqa: S603 -- our own command line
         [sys.executable, "-m", "luckrig.cli.main", *arguments, "--json"],
-        env={"PATH": os.environ["PATH"], "LUCKRIG_HOME": str(home), **(environ or {})},
+        env={
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+            "LUCKRIG_HOME": str(home),
+            **(environ or {}),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # each ban is logged
     )

@@ -7,8 +7,9 @@ import msgspec
 from luckrig.protocol.descriptor import EngineInfo, Hardware, Offer, Policy
 from luckrig.protocol.descriptor_log import LogEntry
 from luckrig.protocol.ids import NodeId, RootId, SubjectId, UserId
+from luckrig.protocol.notes import MAX_SIGNED_NOTE_CHARS
 from luckrig.protocol.receipts import MAX_RECEIPT_CHARS
-from luckrig.protocol.tokens import Limits, Tier
+from luckrig.protocol.tokens import Limits, Opaque, Tier
 from luckrig.protocol.work import MAX_NONCE_CHARS
 
 MAX_REASON_CHARS: Final = 280
@@ -81,12 +82,13 @@ class TokenRequest(
     """What a user asks for, signed with a DPoP proof.
 
     bound: a token that works only together with proofs of the same key, and lives longer.
-    ttl_seconds: None for the longest.
+    ttl_seconds: None for the longest. note_id: the note after which the rig was picked, if any.
     """
 
     node_id: NodeId
     bound: bool = False
     ttl_seconds: Annotated[int, msgspec.Meta(ge=30, le=3600)] | None = None
+    note_id: Opaque | None = None
 
 
 class TokenReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -324,6 +326,45 @@ class InviteReply(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     uses: int
     expires_at: int
+
+
+class NoteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version of a tuning note. note: compact JWS, see protocol/notes.py."""
+
+    note: Annotated[str, msgspec.Meta(max_length=MAX_SIGNED_NOTE_CHARS)]
+
+
+class ReproducedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody got what a note says. reproduced: compact JWS, see protocol/notes.py."""
+
+    reproduced: Annotated[str, msgspec.Meta(max_length=MAX_SIGNED_NOTE_CHARS)]
+
+
+class NoteVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a note, and how many people got what it says. signed: the author's JWS."""
+
+    version: int
+    text: str
+    references: list[str]
+    created_at: int
+    reproduced: int
+    signed: str
+
+
+class NoteView(msgspec.Struct, frozen=True, kw_only=True):
+    """A note about a rig. versions: the newest first; lists of notes hold that one only."""
+
+    note_id: str
+    node_id: NodeId
+    author_id: UserId
+    reproduced: int
+    versions: list[NoteVersion]
+
+
+class NotesReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The notes about a rig, the most reproduced first."""
+
+    notes: list[NoteView]
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):

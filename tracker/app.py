@@ -23,6 +23,7 @@ from luckrig.tracker.routes.api import Api
 from luckrig.tracker.routes.clients import ClientNetworks
 from luckrig.tracker.routes.contributions import ContributionApi
 from luckrig.tracker.routes.http import error_response
+from luckrig.tracker.routes.notes import NotesApi
 from luckrig.tracker.routes.pages import Pages
 from luckrig.tracker.routes.signed import SignedRequests
 from luckrig.tracker.routes.users import UserApi
@@ -32,6 +33,7 @@ from luckrig.tracker.service.ledger import Ledger
 from luckrig.tracker.service.log import LogService
 from luckrig.tracker.service.monitor import HealthMonitor, Prober
 from luckrig.tracker.service.nodes import NodeService
+from luckrig.tracker.service.notes import NoteService
 from luckrig.tracker.service.operators import Operators
 from luckrig.tracker.service.receipts import ReceiptService
 from luckrig.tracker.service.revocations import RevocationService
@@ -103,13 +105,10 @@ def create_app(
         clock=clock,
         rng=rng,
     )
-
-    async def author_of(note_id: str) -> str | None:
-        return None
-
     ledger = Ledger(store, keys, account_of=users.account_of, promote=users.promote, clock=clock)
+    notes = NoteService(store, bans, ledger, clock=clock)
     receipts = ReceiptService(
-        store, bans, ledger, author_of=author_of, secret=keys.pairwise, clock=clock
+        store, bans, ledger, author_of=notes.author_of, secret=keys.pairwise, clock=clock
     )
     scores = ScoreService(store, ledger, operators, tier_of=users.tier_of, clock=clock)
     tokens = TokenService(
@@ -126,6 +125,7 @@ def create_app(
         },
         ttl_seconds=settings.token_ttl_seconds,
         tokens_per_hour_prefix=settings.tokens_per_hour_prefix,
+        is_about=notes.is_about,
         clock=clock,
         random_bytes=random_bytes,
     )
@@ -140,6 +140,7 @@ def create_app(
         networks=networks,
         others=[
             *AdminApi(bans=bans, signed=signed).operations,
+            *NotesApi(notes).operations,
             *UserApi(users=users, signed=signed, networks=networks).operations,
             *ContributionApi(
                 receipts=receipts, ledger=ledger, scores=scores, signed=signed

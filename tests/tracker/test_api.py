@@ -354,6 +354,10 @@ async def test_openapi_document_describes_what_is_served(tracker: Tracker) -> No
         ("post", "/api/v1/handover"),
         ("post", "/api/v1/admin/invites"),
         ("get", "/health"),
+        ("get", "/api/v1/notes"),
+        ("post", "/api/v1/notes"),
+        ("get", "/api/v1/notes/{note_id}"),
+        ("post", "/api/v1/notes/{note_id}/reproduced"),
     }
     assert {(m, path) for path, methods in document["paths"].items() for m in methods} == served
     _check_references(document, document["components"]["schemas"])

@@ -64,6 +64,29 @@ class TokenRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NoteRecord:
+    """One version of a note. signed: the author's JWS, verified before it came here."""
+
+    note_id: str
+    version: int
+    author_id: str
+    node_id: str
+    signed: str
+    created_at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReproductionRecord:
+    """Somebody got what a version of a note says. signed: their JWS."""
+
+    note_id: str
+    user_id: str
+    version: int
+    signed: str
+    created_at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BanRecord:
     """An operator's decision that a user or a rig stays out. Times are Unix seconds.
 

@@ -74,6 +74,11 @@ class BanService:
         _log.warning("%s lifted the ban of %s", asked_by, subject)
         return LiftReply(subject=subject, was_banned=was_banned)
 
+    async def banned_users(self) -> set[str]:
+        """The users who are banned now."""
+        bans = await self._store.bans(now=int(self._clock()))
+        return {ban.subject_id for ban in bans if ban.subject_kind == "user"}
+
     async def banned_nodes(self) -> set[str]:
         """The rigs that nobody may see or use now."""
         bans = await self._store.bans(now=int(self._clock()))

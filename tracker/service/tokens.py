@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,7 @@ class TokenService:
         allowances: Mapping[Tier, Allowance],
         ttl_seconds: int,
         tokens_per_hour_prefix: int,
+        is_about: Callable[[str, str], Awaitable[bool]],
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
     ) -> None:
@@ -66,6 +67,7 @@ class TokenService:
         self._allowances = allowances
         self._ttl_seconds = ttl_seconds
         self._tokens_per_hour_prefix = tokens_per_hour_prefix
+        self._is_about = is_about
         self._clock = clock
         self._random_bytes = random_bytes
 
@@ -83,6 +85,8 @@ class TokenService:
         await self._bans.check(user_id)
         await self._users.check(user_id)
         node = await self._usable_node(request.node_id)
+        if request.note_id is not None and not await self._is_about(request.note_id, node.node_id):
+            raise PeerError("invalid_request", "There is no such note about it.", param="note_id")
         expires_at = int(now) + self._lifetime(request)
         user = await self._users.admitted(user_id, prefix=prefix)
         tier: Tier = "limited" if user.contributor_since is None else "contributor"
@@ -105,6 +109,7 @@ class TokenService:
             issued_at=claims.iat,
             expires_at=claims.exp,
             requests=claims.lim.requests,
+            note_id=request.note_id,
         )
         uses = self._uses(user.account, tier, prefix, now)
         await self._store.add_token(record, uses=uses, now=now)

@@ -17,6 +17,8 @@ from luckrig.tracker.domain.records import (
     Health,
     InviteRecord,
     NodeRecord,
+    NoteRecord,
+    ReproductionRecord,
     TokenRecord,
     UserRecord,
 )
@@ -155,6 +157,32 @@ class UserStore(Protocol):
         ...
 
 
+class NoteStore(Protocol):
+    """Tuning notes and who reproduced them. Durable and atomic like the Store."""
+
+    async def put_note(self, note: NoteRecord) -> None:
+        """Store a version. Raises StoreError if there is one with that id and version."""
+        ...
+
+    async def versions(self, note_id: str) -> list[NoteRecord]:
+        """All versions of a note, the newest first."""
+        ...
+
+    async def notes_of(self, node_id: str) -> list[NoteRecord]:
+        """The newest version of each note about a rig, in no particular order."""
+        ...
+
+    async def put_reproduction(
+        self, reproduction: ReproductionRecord, entries: Sequence[Entry]
+    ) -> bool:
+        """Store one, and append to the ledger, as one. False: the user had said so before."""
+        ...
+
+    async def reproductions(self, note_ids: Collection[str]) -> list[ReproductionRecord]:
+        """Who got what these notes say."""
+        ...
+
+
 class Store(Protocol):
     """Rigs, their health, the tokens issued for them, and bans.
 
@@ -163,6 +191,11 @@ class Store(Protocol):
     doesn't know which of the two. In order: writes apply one after another, and a read sees every
     write that returned before it was called. Every method may raise StoreError.
     """
+
+    @property
+    def notes(self) -> NoteStore:
+        """Tuning notes."""
+        ...
 
     @property
     def contributions(self) -> ContributionStore:

@@ -10,6 +10,7 @@ from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenR
 from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.memory_contributions import MemoryContributions
+from luckrig.tracker.store.memory_notes import MemoryNotes
 from luckrig.tracker.store.memory_users import MemoryUsers
 
 
@@ -25,6 +26,7 @@ class MemoryStore:
         self._bans: dict[str, BanRecord] = {}
         self._counters = Counters()
         self.contributions = MemoryContributions()
+        self.notes = MemoryNotes(self.contributions)
         self.users = MemoryUsers(self._counters)
 
     async def put_descriptor(

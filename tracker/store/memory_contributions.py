@@ -34,7 +34,7 @@ class MemoryContributions:
             self._receipts[receipt.node_id, receipt.request_id] = receipt
         for timing in timings:
             self._timings[timing.node_id, timing.request_id] = timing
-        self._append(entries)
+        self.append(entries)
 
     async def unsettled(self, *, before: int, limit: int) -> list[ReceiptRecord]:
         found = [
@@ -68,7 +68,7 @@ class MemoryContributions:
         return min((hour // 24 for _, hour in self._live), default=None)
 
     async def close_day(self, *, day: int, entries: Sequence[Entry]) -> None:
-        self._append(entries)
+        self.append(entries)
         self._live = {key: milli for key, milli in self._live.items() if key[1] // 24 > day}
 
     async def timings(self, *, node_id: str | None, since: int) -> list[TimingRecord]:
@@ -78,7 +78,8 @@ class MemoryContributions:
             if timing.shared_at >= since and node_id in (None, timing.node_id)
         ]
 
-    def _append(self, entries: Sequence[Entry]) -> None:
+    def append(self, entries: Sequence[Entry]) -> None:
+        """For the shelves beside this one: what they store and what counts are one step."""
         for entry in entries:
             previous = self._ledger[-1].hash if self._ledger else GENESIS
             row = LedgerRow(len(self._ledger), canonical(entry), entry_hash(previous, entry))

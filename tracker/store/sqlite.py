@@ -22,6 +22,7 @@ from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.database import Database, open_database
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.sqlite_contributions import SqliteContributions
+from luckrig.tracker.store.sqlite_notes import SqliteNotes
 from luckrig.tracker.store.sqlite_tokens import TokenWriter
 from luckrig.tracker.store.sqlite_users import SqliteUsers, open_users
 
@@ -112,6 +113,7 @@ class SqliteStore:
         self._bans = bans
         self._tokens = TokenWriter(database, counters)
         self.contributions = SqliteContributions(database)
+        self.notes = SqliteNotes(database)
         self.users = users
 
     async def put_descriptor(

@@ -73,7 +73,7 @@ class SqliteContributions:
             async with self._database.transaction() as connection:
                 await connection.executemany(_PUT_RECEIPT, receipt_rows)
                 await connection.executemany(_PUT_TIMING, timing_rows)
-                await _append(connection, entries)
+                await append_entries(connection, entries)
 
         await self._database.write(write)
 
@@ -113,7 +113,7 @@ class SqliteContributions:
     async def close_day(self, *, day: int, entries: Sequence[Entry]) -> None:
         async def write() -> None:
             async with self._database.transaction() as connection:
-                await _append(connection, entries)
+                await append_entries(connection, entries)
                 await connection.execute("DELETE FROM live_hours WHERE hour < ?", (day * 24 + 24,))
 
         await self._database.write(write)
@@ -123,7 +123,8 @@ class SqliteContributions:
         return [_timing(row) for row in rows]
 
 
-async def _append(connection: aiosqlite.Connection, entries: Sequence[Entry]) -> None:
+async def append_entries(connection: aiosqlite.Connection, entries: Sequence[Entry]) -> None:
+    """Append to the ledger inside a transaction."""
     if not entries:
         return
     size, last_hash = _tip(list(await connection.execute_fetchall(_SELECT_LEDGER_TIP)))
