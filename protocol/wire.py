@@ -367,6 +367,29 @@ class NotesReply(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[NoteView]
 
 
+class ShowcaseEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A rig that is worth a look. number: why it is there, in its category's unit."""
+
+    node_id: NodeId
+    name: str
+    number: float
+
+
+class ShowcaseCategory(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes these rigs special. unit: of their numbers; `listed` is Unix seconds."""
+
+    key: str
+    title: str
+    unit: str
+    rigs: list[ShowcaseEntry]
+
+
+class ShowcaseReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The categories that have anybody in them."""
+
+    categories: list[ShowcaseCategory]
+
+
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of the descriptor log. head: compact JWS over its end, see docs/PROTOCOL.md."""
 

@@ -38,6 +38,7 @@ from luckrig.tracker.service.operators import Operators
 from luckrig.tracker.service.receipts import ReceiptService
 from luckrig.tracker.service.revocations import RevocationService
 from luckrig.tracker.service.scores import ScoreService
+from luckrig.tracker.service.showcase import ShowcaseService
 from luckrig.tracker.service.tokens import Allowance, TokenService
 from luckrig.tracker.service.uptime import UptimeRecorder
 from luckrig.tracker.service.users import RegistrationRules, UserService
@@ -147,6 +148,7 @@ def create_app(
             ).operations,
         ],
         log=LogService(store, keys, clock=clock),
+        showcase=ShowcaseService(store, nodes, bans),
         public_url=settings.public_url,
         version=version,
     )

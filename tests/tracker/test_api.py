@@ -354,6 +354,7 @@ async def test_openapi_document_describes_what_is_served(tracker: Tracker) -> No
         ("post", "/api/v1/handover"),
         ("post", "/api/v1/admin/invites"),
         ("get", "/health"),
+        ("get", "/api/v1/showcase"),
         ("get", "/api/v1/notes"),
         ("post", "/api/v1/notes"),
         ("get", "/api/v1/notes/{note_id}"),

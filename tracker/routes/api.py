@@ -17,6 +17,7 @@ from luckrig.protocol.wire import (
     NodePage,
     PublishReply,
     RevocationsReply,
+    ShowcaseReply,
     TokenReply,
     TokenRequest,
     TrackerHealth,
@@ -37,6 +38,7 @@ from luckrig.tracker.service.keyset import KeysetService
 from luckrig.tracker.service.log import LogService
 from luckrig.tracker.service.nodes import NodeService
 from luckrig.tracker.service.revocations import RevocationService
+from luckrig.tracker.service.showcase import ShowcaseService
 from luckrig.tracker.service.tokens import TokenService
 
 _NODE_ID: Final = Parameter(
@@ -62,6 +64,7 @@ class Api:
         networks: ClientNetworks,
         others: Sequence[Operation],
         log: LogService,
+        showcase: ShowcaseService,
         public_url: str,
         version: str,
     ) -> None:
@@ -72,6 +75,7 @@ class Api:
         self._signed = signed
         self._networks = networks
         self._log = log
+        self._showcase = showcase
         self._public_url = public_url
         self._version = version
         self.operations = (*self._list_operations(), *others)
@@ -114,6 +118,10 @@ class Api:
         query = parse_query(request.query_params.multi_items(), LogQuery)
         page = await self._log.page(after=query.after, limit=query.limit)
         return cacheable_json(request, page)
+
+    async def get_showcase(self, request: Request) -> Response:
+        """GET /api/v1/showcase."""
+        return cacheable_json(request, await self._showcase.current())
 
     async def get_health(self, request: Request) -> Response:
         """GET /health."""
@@ -217,6 +225,14 @@ class Api:
                 response=LogPage,
                 parameters=LOG_PARAMETERS,
                 errors=("invalid_request",),
+            ),
+            Operation(
+                method="GET",
+                path="/api/v1/showcase",
+                name="getShowcase",
+                summary="Rigs that are worth a look, and why each is.",
+                handler=self.get_showcase,
+                response=ShowcaseReply,
             ),
             Operation(
                 method="GET",

@@ -69,7 +69,7 @@ class NodeService:
 
     async def page(self, query: NodeQuery) -> NodePage:
         """One page of the list. Raises PeerError on a cursor that isn't ours."""
-        nodes = await self._listed()
+        nodes = await self.listed()
         scarcity = self._scarcities(nodes)
         chosen, total, following = select(nodes, scarcity, query)
         views = [node_view(node, scarcity[node.descriptor.node_id]) for node in chosen]
@@ -77,14 +77,14 @@ class NodeService:
 
     async def all_views(self) -> list[NodeView]:
         """Every rig, unsorted: what the map's counts and filter choices are made from."""
-        nodes = await self._listed()
+        nodes = await self.listed()
         scarcity = self._scarcities(nodes)
         return [node_view(node, scarcity[node.descriptor.node_id]) for node in nodes]
 
     async def detail(self, node_id: str) -> NodeDetail:
         """One rig with its signed descriptor. Raises PeerError node_not_found."""
         node = await self._store.node(node_id)
-        scarcity = self._scarcities(await self._listed())
+        scarcity = self._scarcities(await self.listed())
         if node is None or node_id not in scarcity:
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
         return NodeDetail(
@@ -93,16 +93,17 @@ class NodeService:
 
     async def counts(self) -> tuple[int, int]:
         """(listed rigs, rigs that answer now)."""
-        nodes = await self._listed()
+        nodes = await self.listed()
         return len(nodes), sum(node.health.status in ("available", "busy") for node in nodes)
+
+    async def listed(self) -> list[NodeRecord]:
+        """Every rig on the map, in no particular order."""
+        nodes, banned = await self._store.nodes(), await self._bans.banned_nodes()
+        return [node for node in nodes if node.node_id not in banned] if banned else nodes
 
     async def scarcity(self) -> Mapping[str, float]:
         """The scarcity of every rig on the map, by node id."""
-        return self._scarcities(await self._listed())
-
-    async def _listed(self) -> list[NodeRecord]:
-        nodes, banned = await self._store.nodes(), await self._bans.banned_nodes()
-        return [node for node in nodes if node.node_id not in banned] if banned else nodes
+        return self._scarcities(await self.listed())
 
     def _scarcities(self, nodes: list[NodeRecord]) -> dict[str, float]:
         """Scarcity of these nodes, counted anew when a rig came or went or a while has passed."""

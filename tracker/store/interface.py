@@ -182,6 +182,10 @@ class NoteStore(Protocol):
         """Who got what these notes say."""
         ...
 
+    async def reproducers(self) -> set[tuple[str, str]]:
+        """(node id, user id) of everybody who got what any note about a rig says."""
+        ...
+
 
 class Store(Protocol):
     """Rigs, their health, the tokens issued for them, and bans.

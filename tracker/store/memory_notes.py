@@ -41,3 +41,9 @@ class MemoryNotes:
 
     async def reproductions(self, note_ids: Collection[str]) -> list[ReproductionRecord]:
         return [each for each in self._reproductions.values() if each.note_id in note_ids]
+
+    async def reproducers(self) -> set[tuple[str, str]]:
+        return {
+            (self._notes[each.note_id][0].node_id, each.user_id)
+            for each in self._reproductions.values()
+        }

@@ -31,6 +31,11 @@ _SELECT_REPRODUCTIONS: Final = """
     FROM reproductions WHERE note_id IN (SELECT value FROM json_each(?))
 """
 
+_PEOPLE: Final = """
+    SELECT DISTINCT notes.node_id, reproductions.user_id
+    FROM reproductions JOIN notes USING (note_id)
+"""
+
 
 class SqliteNotes:
     """A NoteStore in the tracker's database."""
@@ -73,6 +78,9 @@ class SqliteNotes:
             )
             for note_id, user_id, version, signed, at in rows
         ]
+
+    async def reproducers(self) -> set[tuple[str, str]]:
+        return {(node_id, user_id) for node_id, user_id in await self._database.read(_PEOPLE, ())}
 
     async def _notes(self, sql: str, value: str) -> list[NoteRecord]:
         return [

@@ -1,0 +1,220 @@
+"""The showcase: rigs that are worth a look, each with the number that put it there.
+
+Computed from what rigs say of their hardware, so nobody nominates anybody. Only rigs that are live
+count; an owner stands in a category once; among equals the scarcer rig comes first.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from luckrig.protocol.wire import ShowcaseCategory, ShowcaseEntry, ShowcaseReply
+from luckrig.tracker.domain.names import gpu_key, gpu_vendor, model_key
+from luckrig.tracker.domain.records import NodeRecord
+from luckrig.tracker.domain.scarcity import LIVE
+
+PER_CATEGORY: Final = 3
+_GIB: Final = 2**30
+
+
+class GpuFacts(NamedTuple):
+    """year: of release. watts: the board's rated power."""
+
+    year: int
+    watts: int
+
+
+GPU_FACTS: Final[Mapping[str, GpuFacts]] = {
+    "k80": GpuFacts(2014, 300),
+    "m40": GpuFacts(2015, 250),
+    "gtx 970": GpuFacts(2014, 145),
+    "gtx 1050 ti": GpuFacts(2016, 75),
+    "gtx 1060": GpuFacts(2016, 120),
+    "gtx 1070": GpuFacts(2016, 150),
+    "gtx 1080": GpuFacts(2016, 180),
+    "gtx 1080 ti": GpuFacts(2017, 250),
+    "p4": GpuFacts(2016, 75),
+    "p40": GpuFacts(2016, 250),
+    "p100": GpuFacts(2016, 250),
+    "v100": GpuFacts(2017, 250),
+    "titan v": GpuFacts(2017, 250),
+    "t4": GpuFacts(2018, 70),
+    "rtx 2060": GpuFacts(2019, 160),
+    "rtx 2070": GpuFacts(2018, 175),
+    "rtx 2080": GpuFacts(2018, 215),
+    "rtx 2080 ti": GpuFacts(2018, 250),
+    "gtx 1650": GpuFacts(2019, 75),
+    "gtx 1660": GpuFacts(2019, 120),
+    "rtx 3050": GpuFacts(2022, 130),
+    "rtx 3060": GpuFacts(2021, 170),
+    "rtx 3060 ti": GpuFacts(2020, 200),
+    "rtx 3070": GpuFacts(2020, 220),
+    "rtx 3080": GpuFacts(2020, 320),
+    "rtx 3090": GpuFacts(2020, 350),
+    "rtx 3090 ti": GpuFacts(2022, 450),
+    "rtx a2000": GpuFacts(2021, 70),
+    "rtx a4000": GpuFacts(2021, 140),
+    "rtx a6000": GpuFacts(2020, 300),
+    "a100": GpuFacts(2020, 400),
+    "rtx 4060": GpuFacts(2023, 115),
+    "rtx 4060 ti": GpuFacts(2023, 160),
+    "rtx 4070": GpuFacts(2023, 200),
+    "rtx 4070 ti": GpuFacts(2023, 285),
+    "rtx 4080": GpuFacts(2022, 320),
+    "rtx 4090": GpuFacts(2022, 450),
+    "h100": GpuFacts(2022, 700),
+    "rtx 5060": GpuFacts(2025, 145),
+    "rtx 5070": GpuFacts(2025, 250),
+    "rtx 5080": GpuFacts(2025, 360),
+    "rtx 5090": GpuFacts(2025, 575),
+    "rx 580": GpuFacts(2017, 185),
+    "rx 6700 xt": GpuFacts(2021, 230),
+    "rx 6800 xt": GpuFacts(2020, 300),
+    "rx 6900 xt": GpuFacts(2020, 300),
+    "rx 7600": GpuFacts(2023, 165),
+    "rx 7900 xt": GpuFacts(2022, 315),
+    "rx 7900 xtx": GpuFacts(2022, 355),
+    "mi50": GpuFacts(2018, 300),
+    "mi60": GpuFacts(2018, 300),
+    "mi100": GpuFacts(2020, 300),
+    "arc a380": GpuFacts(2022, 75),
+    "arc a750": GpuFacts(2022, 225),
+    "arc a770": GpuFacts(2022, 225),
+    "arc b580": GpuFacts(2024, 190),
+}
+"""By name as names.py spells it. A GPU that isn't here takes part in no category that needs it."""
+
+
+class _Category(NamedTuple):
+    """number: what decides, lower first, or None for rigs that have no place here."""
+
+    key: str
+    title: str
+    unit: str
+    number: Callable[[NodeRecord], float | None]
+    most: bool = False
+
+
+def showcase(
+    nodes: Iterable[NodeRecord],
+    scarcity: Mapping[str, float],
+    reproduced: Mapping[str, int],
+) -> ShowcaseReply:
+    """The categories that have anybody in them.
+
+    scarcity: by node id, of every rig that may be shown. reproduced: how often notes about a rig
+    were reproduced.
+    """
+    live = [node for node in nodes if node.health.status in LIVE and node.node_id in scarcity]
+    firsts = _first_of_their_kind(live)
+    categories = (
+        _Category("lowest-vram", "Least GPU memory", "GiB", _vram_gib),
+        _Category("cpu-only", "No GPU at all", "GiB RAM", _ram_without_gpu),
+        _Category("apple-silicon", "Apple silicon", "GiB", _apple_gib),
+        _Category("oldest-gpu", "Oldest GPU", "year", _year),
+        _Category("lowest-power", "Least power", "W", _watts),
+        _Category("largest-context", "Largest context", "tokens", _context, most=True),
+        _Category("first-of-its-kind", "First of its kind", "listed", firsts.get_listed),
+        _Category(
+            "most-reproduced",
+            "Notes that others reproduced",
+            "people",
+            lambda node: reproduced.get(node.node_id) or None,
+            most=True,
+        ),
+    )
+    filled = [_fill(category, live, scarcity) for category in categories]
+    return ShowcaseReply(categories=[category for category in filled if category.rigs])
+
+
+def _fill(
+    category: _Category, nodes: Iterable[NodeRecord], scarcity: Mapping[str, float]
+) -> ShowcaseCategory:
+    ranked: list[tuple[float, float, str, NodeRecord, float]] = []
+    for node in nodes:
+        number = category.number(node)
+        if number is not None:
+            first = -number if category.most else number
+            ranked.append((first, -scarcity[node.node_id], node.node_id, node, number))
+    ranked.sort(key=lambda place: place[:3])
+    shown: list[ShowcaseEntry] = []
+    owners: set[str] = set()
+    for _, _, node_id, node, number in ranked:
+        if node.descriptor.owner_id not in owners and len(shown) < PER_CATEGORY:
+            owners.add(node.descriptor.owner_id)
+            shown.append(ShowcaseEntry(node_id=node_id, name=node.descriptor.name, number=number))
+    return ShowcaseCategory(key=category.key, title=category.title, unit=category.unit, rigs=shown)
+
+
+class _Firsts:
+    """Which live rig was listed first with its GPU and one of its models."""
+
+    def __init__(self) -> None:
+        self._listed: dict[tuple[str, str], tuple[int, str]] = {}
+        self._size: dict[tuple[str, str], int] = {}
+
+    def see(self, node: NodeRecord) -> None:
+        """Take a rig in."""
+        for kind in _kinds(node):
+            known = self._listed.get(kind)
+            here = (node.listed_at, node.node_id)
+            self._listed[kind] = here if known is None else min(known, here)
+            self._size[kind] = self._size.get(kind, 0) + 1
+
+    def get_listed(self, node: NodeRecord) -> float | None:
+        """When it was listed, if it was the first of a kind that others joined."""
+        for kind in _kinds(node):
+            if self._size[kind] > 1 and self._listed[kind][1] == node.node_id:
+                return float(node.listed_at)
+        return None
+
+
+def _first_of_their_kind(nodes: Iterable[NodeRecord]) -> _Firsts:
+    firsts = _Firsts()
+    for node in nodes:
+        firsts.see(node)
+    return firsts
+
+
+def _kinds(node: NodeRecord) -> set[tuple[str, str]]:
+    gpu = gpu_key(node.descriptor.hardware.gpu)
+    return {(gpu, model_key(offer.model)) for offer in node.descriptor.offers}
+
+
+def _vram_gib(node: NodeRecord) -> float | None:
+    hardware = node.descriptor.hardware
+    if hardware.gpu is None or gpu_vendor(hardware.gpu) == "apple" or not hardware.vram_bytes:
+        return None
+    return round(hardware.vram_bytes / _GIB, 1)
+
+
+def _ram_without_gpu(node: NodeRecord) -> float | None:
+    hardware = node.descriptor.hardware
+    if hardware.gpu is not None or not hardware.ram_bytes:
+        return None
+    return round(hardware.ram_bytes / _GIB, 1)
+
+
+def _apple_gib(node: NodeRecord) -> float | None:
+    hardware = node.descriptor.hardware
+    if gpu_vendor(hardware.gpu) != "apple" or not hardware.ram_bytes:
+        return None
+    return round(hardware.ram_bytes / _GIB, 1)
+
+
+def _facts(node: NodeRecord) -> GpuFacts | None:
+    return GPU_FACTS.get(gpu_key(node.descriptor.hardware.gpu))
+
+
+def _year(node: NodeRecord) -> float | None:
+    facts = _facts(node)
+    return None if facts is None else float(facts.year)
+
+
+def _watts(node: NodeRecord) -> float | None:
+    facts = _facts(node)
+    return None if facts is None else float(facts.watts)
+
+
+def _context(node: NodeRecord) -> float | None:
+    known = [offer.context_length for offer in node.descriptor.offers if offer.context_length]
+    return float(max(known)) if known else None
