@@ -66,6 +66,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "token": LazyCommand("luckrig.cli.token:command", "Get a token for one rig."),
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),
     "tracker": LazyCommand("luckrig.cli.tracker:tracker", "Run a tracker."),
+    "notes": LazyCommand("luckrig.cli.notes:command", "Read and write tuning notes about rigs."),
     "score": LazyCommand("luckrig.cli.score:command", "Show what you contributed, and why."),
     "admin": LazyCommand("luckrig.cli.admin:command", "Decide, as a tracker's operator."),
     "log": LazyCommand(

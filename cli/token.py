@@ -15,20 +15,18 @@ import click
 from luckrig.cli.home import Home, id_of
 from luckrig.cli.nodes import gpu_name, short_id
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
-from luckrig.cli.output import note, print_json, safe_line, say
+from luckrig.cli.output import note, print_json, say
 from luckrig.cli.register import register
+from luckrig.cli.rigs import find_rig
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
-from luckrig.protocol.ids import is_node_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.wire import NodeDetail, NodeView, TokenReply
 
 if TYPE_CHECKING:
-    from luckrig.client.tracker import TrackerClient
+    pass
 
 USER_KEY: Final = "user"
-MIN_PREFIX_CHARS: Final = 4
-_CHOICES_SHOWN: Final = 8
 
 
 @click.command("token")
@@ -37,6 +35,7 @@ _CHOICES_SHOWN: Final = 8
     "--ttl", type=click.IntRange(30, 900), metavar="SECONDS", help="Shorter than the longest."
 )
 @click.option("--env", "as_env", is_flag=True, help="Print exports for a shell to eval.")
+@click.option("--note", "note_id", metavar="ID", help="The note after which you picked the rig.")
 @click.option("--invite", metavar="CODE", help="For a tracker that takes new keys with one.")
 @json_option
 @tracker_option
@@ -44,6 +43,7 @@ def command(
     node: str | None,
     ttl: int | None,
     as_env: bool,
+    note_id: str | None,
     invite: str | None,
     as_json: bool,
     tracker: TrackerAddress,
@@ -60,12 +60,12 @@ def command(
         raise click.UsageError("--env and --json exclude each other.")
     user_key = _user_key(Home.from_env(os.environ))
     try:
-        detail, reply = asyncio.run(_get_token(tracker, node, user_key, ttl))
+        detail, reply = asyncio.run(_get_token(tracker, node, user_key, ttl, note_id))
     except LuckrigError as error:
         if error.code != "registration_required":
             raise
         register(tracker, user_key, invite=invite)
-        detail, reply = asyncio.run(_get_token(tracker, node, user_key, ttl))
+        detail, reply = asyncio.run(_get_token(tracker, node, user_key, ttl, note_id))
     if as_json:
         print_json(reply)
         return
@@ -88,12 +88,18 @@ def _user_key(home: Home) -> PrivateKey:
 
 
 async def _get_token(
-    tracker: TrackerAddress, wanted: str | None, user_key: PrivateKey, ttl_seconds: int | None
+    tracker: TrackerAddress,
+    wanted: str | None,
+    user_key: PrivateKey,
+    ttl_seconds: int | None,
+    note_id: str | None,
 ) -> tuple[NodeDetail, TokenReply]:
     async with ask_tracker(tracker) as client:
-        node_id = await _find(client, wanted)
+        node_id = await find_rig(client, wanted)
         detail = await client.node(node_id)
-        reply = await client.token(node_id, user_key=user_key, ttl_seconds=ttl_seconds)
+        reply = await client.token(
+            node_id, user_key=user_key, ttl_seconds=ttl_seconds, note_id=note_id
+        )
     offered = {offer.model for offer in detail.node.offers}
     if reply.base_url != detail.node.base_url or not offered.issuperset(reply.models):
         raise PeerError(
@@ -102,48 +108,6 @@ async def _get_token(
             " Don't use this rig through this tracker.",
         )
     return detail, reply
-
-
-async def _find(client: "TrackerClient", wanted: str | None) -> str:
-    """The id of the rig that the user means."""
-    if wanted is None:
-        return await _only_available(client)
-    if is_node_id(wanted):
-        return wanted
-    prefix = wanted if len(wanted) >= MIN_PREFIX_CHARS else None
-    # Names are free text: a rig may call itself like another's id. So name and prefix count alike,
-    # and whatever fits two rigs is asked back.
-    fitting = [
-        node
-        async for node in client.each_node()
-        if node.name == wanted or (prefix is not None and node.id.startswith(prefix))
-    ]
-    if not fitting:
-        raise LuckrigError(
-            "node_not_found", f"No rig has the id or name {wanted!r}. `luckrig nodes` lists them."
-        )
-    return _the_one(fitting, f"Several rigs fit {wanted!r}")
-
-
-async def _only_available(client: "TrackerClient") -> str:
-    available = [node async for node in client.each_node(status="available")]
-    if not available:
-        raise LuckrigError(
-            "node_offline", "No rig is available now. `luckrig nodes` shows the state of each."
-        )
-    return _the_one(available, "Several rigs are available")
-
-
-def _the_one(nodes: list[NodeView], problem: str) -> str:
-    if len(nodes) == 1:
-        return nodes[0].id
-    choices = [
-        f"{short_id(node.id)} ({safe_line(node.name)}, {gpu_name(node.hardware)})"
-        for node in nodes[:_CHOICES_SHOWN]
-    ]
-    if len(nodes) > _CHOICES_SHOWN:
-        choices.append(f"{len(nodes) - _CHOICES_SHOWN} more")
-    raise LuckrigError("invalid_request", f"{problem}; name one: {', '.join(choices)}.")
 
 
 def _print_details(node: NodeView, reply: TokenReply, *, now: float) -> None:

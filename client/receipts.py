@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -32,11 +32,18 @@ class Witnessed:
     measured: Measured | None = None
 
 
+class _Own(msgspec.Struct):
+    """What a reply's last document holds of ours, as far as it matters here."""
+
+    receipt: Annotated[str, msgspec.Meta(max_length=MAX_RECEIPT_CHARS)] | None = None
+
+
 def receipt_in(document: Mapping[str, Any]) -> str | None:
     """The receipt on the last JSON document of a reply, or None where there is none."""
-    own = document.get("luckrig")
-    receipt = own.get("receipt") if isinstance(own, Mapping) else None
-    return receipt if isinstance(receipt, str) and len(receipt) <= MAX_RECEIPT_CHARS else None
+    try:
+        return msgspec.convert(document.get("luckrig"), _Own).receipt
+    except msgspec.ValidationError:
+        return None
 
 
 def answer_receipt(

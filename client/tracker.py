@@ -242,15 +242,19 @@ class TrackerClient:
         user_key: PrivateKey,
         bound: bool = False,
         ttl_seconds: int | None = None,
+        note_id: str | None = None,
     ) -> TokenReply:
         """A token for one rig, asked for with a signed request.
 
         bound: one that needs a proof of user_key with each request. ttl_seconds: from 30 to 900, or
-        3,600 for a bound one; None for the longest. Raises PeerError on a reply that is for
+        3,600 for a bound one; None for the longest. note_id: the note after which the rig
+        was picked. Raises PeerError on a reply that is for
         another rig or could harm a terminal; the tracker's own refusals pass through.
         """
         _check_node_id(node_id)
-        request = TokenRequest(node_id=node_id, bound=bound, ttl_seconds=ttl_seconds)
+        request = TokenRequest(
+            node_id=node_id, bound=bound, ttl_seconds=ttl_seconds, note_id=note_id
+        )
         reply = await self.transport.post_signed(
             "/api/v1/tokens", request, TokenReply, key=user_key
         )

@@ -15,6 +15,18 @@ MAX_LABEL_CHARS: Final = 120
 """Hardware, model and engine names: long ones exist ("NVIDIA RTX PRO 6000 Blackwell …")."""
 MAX_NOTE_CHARS: Final = 4000
 
+_MIXABLE: Final = {
+    "LATIN",
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "KATAKANA-HIRAGANA",
+    "HANGUL",
+    "BOPOMOFO",
+    "IDEOGRAPHIC",
+}
+"""Latin and East Asia's; `ー` alone is both kinds of kana, `々` is an ideographic mark."""
+
 MAX_COMBINING_MARKS: Final = 2
 """Per base character. Vietnamese needs two; more is decoration that covers other lines."""
 
@@ -52,6 +64,33 @@ def _check(text: str, *, field: str, max_chars: int) -> None:
     if len(text) > max_chars:
         raise _refused(field, f"is longer than {max_chars} characters")
     _check_characters(text, field)
+    _check_scripts(text, field)
+
+
+def _check_scripts(text: str, field: str) -> None:
+    """Refuse letters that pass for others: a Cyrillic one in a Latin word, a bold or wide one.
+
+    A name is written in one script, or in Latin together with those of East Asia, which nobody
+    mistakes for each other. Two names may still look alike in two scripts, all Latin and all
+    Cyrillic: pages show a part of the id next to every name.
+    """
+    if text.isascii():
+        return
+    scripts: set[str] = set()
+    for character in text:
+        if not character.isalpha():
+            continue
+        if unicodedata.normalize("NFKC", character) != character:
+            raise _refused(field, f"holds {character!r}, a decorated letter; write it plainly")
+        scripts.add(_script_of(character))
+    if len(scripts) > 1 and not scripts <= _MIXABLE:
+        found = ", ".join(sorted(script.capitalize() for script in scripts))
+        raise _refused(field, f"mixes the letters of several scripts ({found})")
+
+
+def _script_of(character: str) -> str:
+    """The script of a letter, as the first word of its Unicode name says it."""
+    return unicodedata.name(character).split()[0]
 
 
 def _check_characters(text: str, field: str) -> None:

@@ -106,6 +106,10 @@ def showcase(
     """
     live = [node for node in nodes if node.health.status in LIVE and node.node_id in scarcity]
     firsts = _first_of_their_kind(live)
+
+    def count_people(node: NodeRecord) -> float | None:
+        return reproduced.get(node.node_id) or None
+
     categories = (
         _Category("lowest-vram", "Least GPU memory", "GiB", _vram_gib),
         _Category("cpu-only", "No GPU at all", "GiB RAM", _ram_without_gpu),
@@ -118,7 +122,7 @@ def showcase(
             "most-reproduced",
             "Notes that others reproduced",
             "people",
-            lambda node: reproduced.get(node.node_id) or None,
+            count_people,
             most=True,
         ),
     )
