@@ -47,6 +47,8 @@ from luckrig.tracker.store.interface import Store, StoreError
 from luckrig.web.assets import static_files
 from luckrig.web.render import make_renderer
 
+RECEIPTS_KEPT_SECONDS: Final = 90 * 86_400
+"""Receipts and shared timings; what counted is in the ledger for good."""
 PRUNE_EVERY_SECONDS: Final = 3600
 ROTATE_EVERY_SECONDS: Final = 3600
 LEDGER_EVERY_SECONDS: Final = 60
@@ -163,7 +165,7 @@ def create_app(
     )
     loops = [
         monitor.run,
-        lambda: _prune_tokens(store, clock),
+        lambda: _prune(store, clock),
         lambda: _rotate_keys(keys.signing, clock),
         lambda: _keep_ledger(ledger, receipts),
     ]
@@ -231,13 +233,15 @@ def _hosts(public_url: str) -> set[str]:
     return hosts
 
 
-async def _prune_tokens(store: Store, clock: Callable[[], float]) -> NoReturn:
+async def _prune(store: Store, clock: Callable[[], float]) -> NoReturn:
     while True:
+        now = int(clock())
         try:
-            await store.prune_tokens(now=int(clock()) - TOKENS_KEPT_SECONDS)
-            await store.users.prune_quotas(now=int(clock()))
+            await store.prune_tokens(now=now - TOKENS_KEPT_SECONDS)
+            await store.users.prune_quotas(now=now)
+            await store.contributions.prune(before=now - RECEIPTS_KEPT_SECONDS)
         except StoreError as error:
-            _log.error("expired tokens not pruned: %s", error)
+            _log.error("what is too old was not deleted: %s", error)
         await asyncio.sleep(PRUNE_EVERY_SECONDS)
 
 

@@ -467,3 +467,21 @@ async def test_bad_ledger_queries_are_refused(world: World, query: str) -> None:
 async def test_a_score_needs_a_proof_of_its_own(world: World) -> None:
     answer = await world.tracker.http.get("/api/v1/me/score")
     assert answer.status_code == 401
+
+
+async def test_receipts_and_timings_are_kept_for_a_while_and_the_ledger_for_good(
+    world: World,
+) -> None:
+    """What isn't settled yet stays; so does what is young."""
+    jti = await world.jti()
+    shared = world.receipt(jti)
+    measured = Measured(ttft_ms=100.0, generation_ms=10_000.0)
+    await world.submit((shared, world.opinion(shared, measured=measured)))
+    await world.submit((world.receipt(jti), None))
+    contributions, now = world.tracker.store.contributions, int(world.tracker.clock.now)
+    ledger = await world.ledger()
+    assert await contributions.prune(before=now) == 0
+    assert await contributions.prune(before=now + 1) == 2
+    assert await contributions.receipts_of_token(jti) == 1
+    assert await timings(world) == []
+    assert await world.ledger() == ledger

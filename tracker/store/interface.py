@@ -95,6 +95,13 @@ class ContributionStore(Protocol):
         """Append entries, and forget the live hours up to the end of that day, as one."""
         ...
 
+    async def prune(self, *, before: int) -> int:
+        """Forget settled receipts, and timings, from before that time; return how many.
+
+        The ledger keeps what counted.
+        """
+        ...
+
     async def timings(self, *, node_id: str | None, since: int) -> list[TimingRecord]:
         """The timings shared at `since` or later, of one rig or of all, in no particular order."""
         ...

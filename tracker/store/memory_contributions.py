@@ -71,6 +71,17 @@ class MemoryContributions:
         self.append(entries)
         self._live = {key: milli for key, milli in self._live.items() if key[1] // 24 > day}
 
+    async def prune(self, *, before: int) -> int:
+        receipts = {
+            key: receipt
+            for key, receipt in self._receipts.items()
+            if not receipt.settled or receipt.received_at >= before
+        }
+        timings = {key: each for key, each in self._timings.items() if each.shared_at >= before}
+        pruned = len(self._receipts) - len(receipts) + len(self._timings) - len(timings)
+        self._receipts, self._timings = receipts, timings
+        return pruned
+
     async def timings(self, *, node_id: str | None, since: int) -> list[TimingRecord]:
         return [
             timing

@@ -118,6 +118,19 @@ class SqliteContributions:
 
         await self._database.write(write)
 
+    async def prune(self, *, before: int) -> int:
+        async def write() -> int:
+            async with self._database.transaction() as connection:
+                receipts = await connection.execute(
+                    "DELETE FROM receipts WHERE settled = 1 AND received_at < ?", (before,)
+                )
+                timings = await connection.execute(
+                    "DELETE FROM timings WHERE shared_at < ?", (before,)
+                )
+                return receipts.rowcount + timings.rowcount
+
+        return await self._database.write(write)
+
     async def timings(self, *, node_id: str | None, since: int) -> list[TimingRecord]:
         rows = await self._database.read(_SELECT_TIMINGS, {"node_id": node_id, "since": since})
         return [_timing(row) for row in rows]
