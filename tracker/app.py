@@ -238,7 +238,7 @@ async def _prune(store: Store, clock: Callable[[], float]) -> NoReturn:
         now = int(clock())
         try:
             await store.prune_tokens(now=now - TOKENS_KEPT_SECONDS)
-            await store.users.prune_quotas(now=now)
+            await store.users.prune(now=now)
             await store.contributions.prune(before=now - RECEIPTS_KEPT_SECONDS)
         except StoreError as error:
             _log.error("what is too old was not deleted: %s", error)

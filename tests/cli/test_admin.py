@@ -7,7 +7,7 @@ import pytest
 
 from luckrig.cli.home import Home, id_of
 from luckrig.protocol.proofs import verify_proof
-from luckrig.protocol.wire import BanReply, LiftReply
+from luckrig.protocol.wire import BanReply, InviteReply, LiftReply
 from tests.cli.conftest import Luckrig
 from tests.client.fake_tracker import FakeTracker, Reply
 
@@ -114,3 +114,16 @@ def test_refusal_of_the_tracker_is_shown(
     tracker.lies(Reply([body], status=403), path="/api/v1/admin")
     result = luckrig("admin", "ban", USER_ID, "--reason", "x")
     assert (result.code, result.err) == (1, "error: Only operators.\n")
+
+
+def test_invite_prints_its_code_and_nothing_else(
+    luckrig: Luckrig, tracker: FakeTracker, operator: str
+) -> None:
+    reply = InviteReply(code="a-code-of-22-characters", uses=3, expires_at=1_900_000_000)
+    tracker.lies(Reply([msgspec.json.encode(reply)]), path="/api/v1/admin/invites")
+    result = luckrig("admin", "invite", "--uses", "3", "--days", "2")
+    assert (result.code, result.out) == (0, "a-code-of-22-characters\n")
+    assert json.loads(tracker.seen[-1].body) == {"uses": 3, "days": 2}
+    document = json.loads(luckrig("admin", "invite", "--json").out)
+    assert document == {"code": reply.code, "uses": 3, "expires_at": reply.expires_at}
+    assert luckrig("admin", "invite", "--uses", "0").code == 2

@@ -117,7 +117,7 @@ def test_version_is_one_line(luckrig: Luckrig) -> None:
 @pytest.mark.parametrize(
     ("args", "text"),
     [
-        (["nods"], "Did you mean one of: 'node', 'nodes'?"),
+        (["nods"], "Did you mean one of: 'node', 'nodes', 'notes'?"),
         (["nodes", "--limit", "x"], "--limit"),
         (["nodes", "--tracker", "ftp://x"], "https://host"),
         (["nodes", "--tracker", "http://x#r1"], "root id"),

@@ -9,9 +9,9 @@ import pytest
 
 from luckrig.cli.home import Home, id_of
 from luckrig.protocol.proofs import verify_proof
-from luckrig.protocol.wire import NodeDetail
+from luckrig.protocol.wire import NodeDetail, RegistrationInfo
 from tests.cli.conftest import Luckrig
-from tests.client.fake_tracker import TOKEN, FakeTracker, Reply, make_rig, token_reply
+from tests.client.fake_tracker import INVITE, TOKEN, FakeTracker, Reply, make_rig, token_reply
 
 
 def test_stdout_holds_the_token_and_nothing_else(
@@ -171,3 +171,35 @@ def test_exposed_key_stops_everything(luckrig: Luckrig, tracker: FakeTracker, ho
     assert (result.code, result.out) == (1, "")
     assert "chmod 600" in result.err
     assert tracker.seen == []
+
+
+def test_work_is_done_when_the_tracker_asks_for_it(luckrig: Luckrig, tracker: FakeTracker) -> None:
+    tracker.terms = RegistrationInfo(mode="open", work_bits=8)
+    result = luckrig("token")
+    assert (result.code, result.out) == (0, f"{TOKEN}\n")
+    assert "8 bits of work" in result.err
+    assert "Your key is registered at this tracker." in result.err
+    asked = [seen.method for seen in tracker.seen if seen.path == "/api/v1/registration"]
+    assert asked == ["GET", "POST"]
+
+
+def test_endless_work_is_refused(luckrig: Luckrig, tracker: FakeTracker) -> None:
+    terms = {"mode": "open", "work_bits": 200}
+    tracker.terms = RegistrationInfo(mode="open", work_bits=8)
+    tracker.lies(Reply([msgspec.json.encode(terms)]), path="/api/v1/registration")
+    result = luckrig("token")
+    assert (result.code, result.out) == (1, "")
+    assert "endless work" in result.err
+
+
+@pytest.mark.parametrize(
+    ("args", "code"), [([], 1), (["--invite", "of-somebody-else"], 1), (["--invite", INVITE], 0)]
+)
+def test_invite_is_shown_to_a_tracker_that_wants_one(
+    args: list[str], code: int, luckrig: Luckrig, tracker: FakeTracker
+) -> None:
+    tracker.terms = RegistrationInfo(mode="invite", work_bits=0)
+    result = luckrig("token", *args)
+    assert result.code == code
+    assert (result.out == f"{TOKEN}\n") == (code == 0)
+    assert ("isn't good" in result.err) == (code == 1)

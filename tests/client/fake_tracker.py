@@ -15,6 +15,7 @@ import msgspec
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
+from luckrig.protocol import work
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor import (
     EngineInfo,
@@ -34,6 +35,9 @@ from luckrig.protocol.wire import (
     NodePage,
     NodeStatus,
     NodeView,
+    RegistrationInfo,
+    RegistrationReply,
+    RegistrationRequest,
     TokenReply,
     TokenRequest,
     TrackerHealth,
@@ -44,6 +48,7 @@ NOW = 1_900_000_000.0
 """The time in these tests. The command line uses the real clock, see FakeTracker.clock."""
 GIB = 2**30
 TOKEN = "eyJh.eyJp.c2ln"
+INVITE = "an-invite-of-theirs"
 OWNER = PrivateKey(bytes([7]) * 32)
 
 
@@ -135,13 +140,17 @@ class Seen:
 
 @dataclass
 class FakeTracker:
-    """The ASGI application. page_nodes: rigs on one page. asked: set by the first request."""
+    """The ASGI application. page_nodes: rigs on one page. asked: set by the first request.
+
+    terms: what a new key has to bring; None when it needn't register.
+    """
 
     rigs: list[Rig] = field(default_factory=list[Rig])
     root_id: str = "r1" + "a" * 32
     clock: Callable[[], float] = lambda: NOW
     page_nodes: int = 100
     log: FakeLog = field(default_factory=FakeLog)
+    terms: RegistrationInfo | None = None
     origin: str = ""
     told: dict[str, Reply] = field(default_factory=dict[str, Reply])
     seen: list[Seen] = field(default_factory=list[Seen])
@@ -201,6 +210,8 @@ class FakeTracker:
             return self.log.page(request.query, int(self.clock()))
         if request.path == "/api/v1/nodes":
             return msgspec.json.encode(self._page(request.query))
+        if request.path == "/api/v1/registration":
+            return self._registration(request)
         if request.path == "/api/v1/tokens":
             return msgspec.json.encode(self._token(request))
         return self._rig(request.path.removeprefix("/api/v1/nodes/")).detail
@@ -219,13 +230,37 @@ class FakeTracker:
                 return rig
         raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
 
-    def _token(self, request: Seen) -> TokenReply:
-        verify_proof(
+    def _registration(self, request: Seen) -> bytes:
+        """The terms; or a key is taken when it brings the work and the invite INVITE."""
+        terms = self.terms or RegistrationInfo(mode="open", work_bits=0)
+        if request.method == "GET":
+            return msgspec.json.encode(terms)
+        user_id = self._asker(request)
+        brought = msgspec.json.decode(request.body, type=RegistrationRequest)
+        if terms.mode == "invite" and brought.invite != INVITE:
+            raise PeerError("registration_required", "This invite isn't good.", param="invite")
+        if terms.work_bits and not work.check(
+            brought.work or "", root_id=self.root_id, user_id=user_id, bits=terms.work_bits
+        ):
+            raise PeerError("registration_required", "This is not the work.", param="work")
+        self.terms = None
+        return msgspec.json.encode(RegistrationReply(user_id=user_id, tier="limited"))
+
+    def _asker(self, request: Seen) -> str:
+        """The user id of whoever signed the request."""
+        proof = verify_proof(
             request.headers.get("dpop", ""),
             method="POST",
-            urls=[f"{self.origin}/api/v1/tokens"],
+            urls=[f"{self.origin}{request.path}"],
             now=self.clock(),
-        ).check_body(request.body)
+        )
+        proof.check_body(request.body)
+        return derive_id("u1", proof.key)
+
+    def _token(self, request: Seen) -> TokenReply:
+        self._asker(request)
+        if self.terms is not None:
+            raise PeerError("registration_required", "This tracker doesn't know your key.")
         wanted = msgspec.json.decode(request.body, type=TokenRequest)
         return token_reply(
             self._rig(wanted.node_id).view,

@@ -333,6 +333,24 @@ async def test_a_score_counts_whole_days(world: World) -> None:
     assert {term["axis"] for term in after["terms"]} >= {"existence", "usage"}
 
 
+async def test_who_contributes_before_registering_is_a_contributor_the_day_after(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luckrig.tracker.service.ledger.CONTRIBUTOR_AT", 500)
+    await world.anchor(USER)
+    for _ in range(10):
+        await world.live(1)
+        await world.serve()
+    owner = owner_key(1)
+    world.tracker.clock.now += DAY
+    assert (await world.score(owner))["total"] >= 500
+    body = json.dumps({"node_id": make_node(2).node_id}).encode()
+    assert (await world.tracker.ask_token(body, key=owner)).json()["tier"] == "limited"
+    world.tracker.clock.now += DAY
+    await world.score(STRANGER)  # whoever asks first closes the day before
+    assert (await world.tracker.ask_token(body, key=owner)).json()["tier"] == "contributor"
+
+
 async def assert_score_is_recomputed(world: World, keys: Sequence[PrivateKey]) -> None:
     """What the tracker says equals what anybody computes from the export, to the last digit."""
     replies = [await world.score(key) for key in keys]  # first: asking closes the days before

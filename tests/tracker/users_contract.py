@@ -104,8 +104,8 @@ class UsersContract:
         await store.add_token(make_token(1), uses=[hourly(1)], now=NOW)
         later = hourly(1, now=NOW + 3600)
         await store.add_token(make_token(2), uses=[later], now=NOW + 3600)
-        assert await store.users.prune_quotas(now=NOW + 3599) == 0
-        assert await store.users.prune_quotas(now=NOW + 3600) == 1
+        assert await store.users.prune(now=NOW + 3599) == 0
+        assert await store.users.prune(now=NOW + 3600) == 1
         with pytest.raises(PeerError):
             await store.add_token(make_token(3), uses=[later], now=NOW + 3600)
 
@@ -191,3 +191,14 @@ class UsersContract:
         with pytest.raises(PeerError, match="invite"):
             await register(store, user("c"), daily(1), code="hash")
         await register(store, user("c"), daily(1))
+
+    async def test_invites_that_are_good_for_nothing_are_forgotten(self, store: Store) -> None:
+        await store.users.put_invite(invite(expires_at=NOW + 60))
+        await store.users.prune(now=NOW + 59)
+        with pytest.raises(StoreError):
+            await store.users.put_invite(invite())
+        await store.users.prune(now=NOW + 60)
+        await store.users.put_invite(invite())
+        await register(store, user("a"), code="hash")
+        await store.users.prune(now=NOW)
+        await store.users.put_invite(invite())

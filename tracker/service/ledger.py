@@ -138,6 +138,7 @@ class Ledger:
         self._caught_up_on = -1
         self._open: dict[int, list[Entry]] = defaultdict(list)
         self._listed: set[str] = set()
+        self._contributors: set[str] = set()
 
     def _take(self, entries: Collection[Entry]) -> None:
         for entry in entries:
@@ -155,9 +156,10 @@ class Ledger:
         while (day := await self._next_over(today)) is not None:
             changed |= await self._close(day)
         self._caught_up_on = today
-        promoted = [name for name in sorted(changed) if self._is_contributor(name)]
-        if promoted:
-            await self._promote(promoted)
+        self._contributors.update(name for name in changed if self._is_contributor(name))
+        if self._contributors:
+            # All of them each time: who registers after having contributed isn't in `changed`.
+            await self._promote(self._contributors)
 
     async def _close(self, day: int) -> set[str]:
         """Close a day; return the accounts whose scores may have changed."""

@@ -159,8 +159,11 @@ class UserStore(Protocol):
         """Remember an invite. Raises StoreError if its hash was used before."""
         ...
 
-    async def prune_quotas(self, *, now: int) -> int:
-        """Forget counters whose window ended at `now` or earlier; return how many."""
+    async def prune(self, *, now: int) -> int:
+        """Forget counters and invites that ended at `now` or earlier, and invites that are used up.
+
+        Returns how many counters.
+        """
         ...
 
 

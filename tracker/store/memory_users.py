@@ -73,7 +73,12 @@ class MemoryUsers:
             raise StoreError("This invite is stored already.")
         self._invites[invite.code_hash] = invite
 
-    async def prune_quotas(self, *, now: int) -> int:
+    async def prune(self, *, now: int) -> int:
+        self._invites = {
+            code_hash: invite
+            for code_hash, invite in self._invites.items()
+            if invite.uses_left > 0 and invite.expires_at > now
+        }
         return self._counters.prune(now=now)
 
     def is_replaced(self, user_id: str) -> bool:

@@ -33,6 +33,7 @@ _USE_INVITE: Final = """
     UPDATE invites SET uses_left = uses_left - 1
     WHERE code_hash = ? AND uses_left > 0 AND expires_at > ?
 """
+_FORGET_INVITES: Final = "DELETE FROM invites WHERE uses_left <= 0 OR expires_at <= ?"
 
 
 async def open_users(database: Database) -> "tuple[SqliteUsers, Counters]":
@@ -140,10 +141,11 @@ class SqliteUsers:
 
         await self._database.write(write)
 
-    async def prune_quotas(self, *, now: int) -> int:
+    async def prune(self, *, now: int) -> int:
         async def write() -> int:
             async with self._database.transaction() as connection:
                 await connection.execute("DELETE FROM quotas WHERE ends_at <= ?", (now,))
+                await connection.execute(_FORGET_INVITES, (now,))
             return self._counters.prune(now=now)
 
         return await self._database.write(write)
