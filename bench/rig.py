@@ -1,4 +1,4 @@
-"""The node proxy as a rig runs it, in front of the mock engine: the whole pipeline and uvicorn.
+"""The node proxy as a rig runs it, in front of the mock engine: the whole pipeline.
 
 Its own process: `python -m bench.rig ENGINE_URL`. The tracker is a class in memory.
 """
@@ -10,9 +10,10 @@ from typing import Final
 
 from bench.mock_engine import Listening
 from bench.processes import say
-from luckrig.cli.serve import bind, origin_of, run, serving
+from luckrig.cli.serve import bind, origin_of, run
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import create_node
+from luckrig.nodeproxy.server import serving
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.ids import derive_id
@@ -76,8 +77,9 @@ async def _serve(engine_url: str) -> None:
     if found is None:
         raise RuntimeError("the mock engine isn't recognised")
     sock = bind("127.0.0.1", 0)
+    settings = NodeSettings(origins=frozenset({origin_of(sock)}), max_active=256, max_queue=256)
     node = create_node(
-        NodeSettings(origins=frozenset({origin_of(sock)}), max_active=256, max_queue=256),
+        settings,
         found,
         Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
         _Tracker(),
@@ -87,7 +89,7 @@ async def _serve(engine_url: str) -> None:
         clock=time.time,
         monotonic=time.monotonic,
     )
-    async with serving(node.app, sock), node.running():
+    async with serving(node.app, sock, settings.limits), node.running():
         tokens = [make_token(number, now=int(time.time())) for number in range(USERS)]
         say(Listening(sock.getsockname()[1], tokens))
         loop = asyncio.get_running_loop()

@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from luckrig.cli.serve import bind, origin_of, serving
+from luckrig.cli.serve import bind, origin_of
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.describe import Listing, describe_node
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.hardware import detect_hardware
 from luckrig.nodeproxy.node import Node, create_node
+from luckrig.nodeproxy.server import serving
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.protocol.descriptor import Policy
 from luckrig.protocol.errors import LuckrigError, UpstreamError
@@ -102,7 +103,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         owner_key=plan.owner_key,
         now=time.time(),
     )
-    async with serving(node.app, sock), node.running():
+    async with serving(node.app, sock, settings.limits), node.running():
         reply = await tracker.publish(signed)
         yield RunningRig(
             node_id=reply.node_id,

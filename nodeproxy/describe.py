@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from luckrig.nodeproxy.engines.base import EngineState
+from luckrig.nodeproxy.server.head import header_block
 from luckrig.protocol.descriptor import (
     EngineInfo,
     Hardware,
@@ -55,14 +56,17 @@ def describe_node(
     return sign_descriptor(descriptor, node_key=node_key, owner_key=owner_key)
 
 
-def rig_headers(node_id: str, hardware: Hardware, state: EngineState) -> list[tuple[bytes, bytes]]:
-    """Headers for every answer: which rig, which GPU, which engine."""
-    named = {
-        b"luckrig-node": node_id,
-        b"luckrig-gpu": hardware.gpu or "none",
-        b"luckrig-engine": state.kind,
-    }
-    return [(name, _header_value(text)) for name, text in named.items()]
+def rig_headers(node_id: str, hardware: Hardware, state: EngineState) -> bytes:
+    """Header lines for every answer: which rig, GPU and engine; nothing to store or to guess."""
+    return header_block(
+        [
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"luckrig-node", node_id.encode("ascii")),
+            (b"luckrig-gpu", _header_value(hardware.gpu or "none")),
+            (b"luckrig-engine", _header_value(state.kind)),
+        ]
+    )
 
 
 def _header_value(text: str) -> bytes:

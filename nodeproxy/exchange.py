@@ -1,40 +1,56 @@
 """One request and its answer, on their way through the pipeline.
 
-The pipeline knows nothing of ASGI: it reads and writes through this object, so that the server
+The pipeline reads and writes through this object and knows nothing of sockets, so that the server
 in front can be another one.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Final, Protocol
 
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
 from luckrig.protocol.proofs import Proof
 from luckrig.protocol.tokens import Claims
 
-JSON = b"application/json"
-EVENT_STREAM = b"text/event-stream; charset=utf-8"
-
-
-class ClientGone(Exception):
-    """The client closed its connection, or stopped reading. Nobody is left to answer."""
+JSON: Final = b"application/json"
+EVENT_STREAM: Final = b"text/event-stream; charset=utf-8"
 
 
 class Connection(Protocol):
-    """What a server offers the pipeline for one request."""
+    """What a server offers the pipeline for one request.
 
-    async def read_body(self, *, max_bytes: int) -> bytes:
-        """The whole body. Raises PeerError body_too_large, ClientGone, or a timeout's PeerError."""
+    Its task is cancelled when the client leaves or stops reading; what is written after that goes
+    nowhere.
+    """
+
+    async def read_body(self) -> bytes:
+        """The whole body, once. Raises PeerError when it is too large, late or malformed."""
         ...
 
-    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send the head."""
+    def start(self, status: int, headers: bytes, *, length: int | None) -> None:
+        """The head, which leaves with the first of the body. headers: `name: value` lines.
+
+        length: of the body, in bytes; None when nobody knows yet.
+        """
         ...
 
-    async def write(self, data: bytes, *, more: bool) -> None:
-        """Send some of the body. Raises ClientGone when the client doesn't take it."""
+    def write(self, data: bytes, *, more: bool) -> None:
+        """Some of the body. Never waits; who writes a lot looks at is_congested, and drains."""
+        ...
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the client lags behind what was written."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until it has caught up."""
+        ...
+
+    def abort(self) -> None:
+        """Break the answer off, visibly."""
         ...
 
 
@@ -44,14 +60,14 @@ class Exchange:
 
     connection: Connection
     headers: Mapping[bytes, bytes]
-    """Request headers, lower-case names. Repeated ones were joined or refused by the server."""
+    """Request headers, lower-case names. Repeated ones were refused by the server."""
     request_id: str
     method: str
     path: str
     endpoint: str = ""
     """`chat`, `completion`, `models` or `health`: which route this is; empty until it is known."""
-    rig_headers: list[tuple[bytes, bytes]]
-    """Headers that name the rig, for every answer."""
+    rig_headers: bytes
+    """Header lines for every answer: those that name the rig, and what no cache may do with it."""
     claims: Claims | None = None
     proof: Proof | None = None
     """Of a bound token: it is still to be checked against the body."""
@@ -59,9 +75,10 @@ class Exchange:
     queue_seconds: float = 0.0
     started: bytes = b""
     """The content type of the head that was sent; empty before. After it, no status can change."""
+    cut_by: LuckrigError | None = None
+    """Why the rig ended it before its end."""
+    _task: "asyncio.Task[None] | None" = field(default_factory=asyncio.current_task)
     _owed: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
-    _scope: asyncio.Timeout | None = None
-    _cut_by: LuckrigError | None = None
 
     def on_close(self, release: Callable[[], None]) -> None:
         """Call release when the exchange is over, however it ends; the last one first."""
@@ -72,50 +89,32 @@ class Exchange:
         while self._owed:
             self._owed.pop()()
 
-    async def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work; if cut() ends it, release all that is held and raise what cut() was given.
-
-        A timeout that never comes by itself: asyncio already keeps its cancelling apart from that
-        of a client who leaves at the same moment.
-        """
-        try:
-            async with asyncio.timeout(None) as self._scope:
-                await work
-        except TimeoutError:
-            if self._cut_by is None:
-                raise
-            self.close()  # before the error is sent: a client that doesn't read it holds nothing
-            raise self._cut_by from None
-        finally:
-            self._scope = None
-
     def cut(self, error: LuckrigError) -> None:
         """End the work with this error where it waits now. Nothing happens when it is over."""
-        if self._scope is not None and self._cut_by is None:
-            self._cut_by = error
-            self._scope.reschedule(asyncio.get_running_loop().time())
+        if self.cut_by is None and self._task is not None:
+            self.cut_by = error
+            self._task.cancel()
 
-    async def send_json(
-        self, body: bytes, *, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None
-    ) -> None:
-        """Answer with one JSON document."""
-        length = (b"content-length", str(len(body)).encode("ascii"))
-        await self.start(JSON, status=status, headers=[length, *(headers or [])])
-        await self.connection.write(body, more=False)
+    def send_json(self, body: bytes, *, status: int = 200, headers: bytes = b"") -> None:
+        """Answer with one JSON document. headers: further lines."""
+        self.start(JSON, status=status, headers=headers, length=len(body))
+        self.connection.write(body, more=False)
 
-    async def start(
+    def start(
         self,
         content_type: bytes,
         *,
         status: int = 200,
-        headers: list[tuple[bytes, bytes]] | None = None,
+        headers: bytes = b"",
+        length: int | None = None,
     ) -> None:
         """Send the head, with the rig's headers."""
         self.started = content_type
-        own = [
-            (b"content-type", content_type),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            (b"luckrig-request", self.request_id.encode("ascii")),
-        ]
-        await self.connection.start(status, [*own, *self.rig_headers, *(headers or [])])
+        request_id = self.request_id.encode("ascii")
+        block = b"content-type: %b\r\nluckrig-request: %b\r\n%b%b" % (
+            content_type,
+            request_id,
+            self.rig_headers,
+            headers,
+        )
+        self.connection.start(status, block, length=length)

@@ -104,7 +104,7 @@ def create_node(
     )
     stages = Stages(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
-        read=ReadRequest(watch.is_offered, settings.max_body_bytes),
+        read=ReadRequest(watch.is_offered),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
         obey_rules=ObeyRules([load_pack("baseline")]),
         wait_for_turn=WaitForTurn(queue, monotonic),
@@ -116,7 +116,7 @@ def create_node(
     )
     pipeline = Pipeline(stages, rig_headers=rig_headers(node_id, hardware, found.state))
     return Node(
-        app=NodeProxy(pipeline, settings),
+        app=NodeProxy(pipeline, hosts=settings.hosts),
         queue=queue,
         bans=bans,
         watch=watch,

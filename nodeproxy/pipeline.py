@@ -43,9 +43,9 @@ class Stages:
 
 
 class Pipeline:
-    """The allowlist of exactly (path, method), and the rig's headers for every answer."""
+    """The allowlist of exactly (path, method), and the header lines of every answer."""
 
-    def __init__(self, stages: Stages, *, rig_headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, stages: Stages, *, rig_headers: bytes) -> None:
         self.rig_headers = rig_headers
         generation = stages.generation
         self._routes: Mapping[str, Mapping[str, Route]] = {

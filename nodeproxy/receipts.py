@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn, Protocol
 
 from luckrig.nodeproxy.exchange import Exchange
-from luckrig.nodeproxy.timing import Meter
+from luckrig.nodeproxy.timing import Meter, Timing
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.receipts import Finish, Receipt, sign_receipt
@@ -58,11 +58,12 @@ class ReceiptBook:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def write(self, exchange: Exchange, meter: Meter, *, streamed: bool, finish: Finish) -> str:
+    def write(
+        self, exchange: Exchange, timing: Timing, *, completion_tokens: int, finish: Finish
+    ) -> str:
         """Sign what was served to an exchange, as far as it was measured, and keep it."""
         claims, call = exchange.claims, exchange.call
         assert claims is not None and call is not None, "it was served"  # noqa: S101
-        timing = meter.timing(streamed=streamed)
         receipt = Receipt(
             iss=self._node_id,
             jti=claims.jti,
@@ -70,8 +71,8 @@ class ReceiptBook:
             iat=int(self._clock()),
             model=call.model,
             prompt_tokens=timing.prompt_tokens or 0,
-            completion_tokens=meter.completion_tokens,
-            streamed=streamed,
+            completion_tokens=completion_tokens,
+            streamed=timing.streamed,
             finish=finish,
             queue_ms=timing.queue_ms,
             ttft_ms=timing.ttft_ms,
@@ -105,8 +106,8 @@ class Served:
         self._streamed = streamed
         self._written = False
 
-    def complete(self) -> str:
-        """The receipt of a reply that came to its end."""
+    def complete(self) -> tuple[Timing, str]:
+        """The measurement and the receipt of a reply that came to its end."""
         return self._write(self._meter.finish)
 
     def close(self) -> None:
@@ -114,9 +115,12 @@ class Served:
         if not self._written and self._meter.completion_tokens:
             self._write("cut")
 
-    def _write(self, finish: Finish) -> str:
+    def _write(self, finish: Finish) -> tuple[Timing, str]:
         self._written = True
-        return self._book.write(self._exchange, self._meter, streamed=self._streamed, finish=finish)
+        timing = self._meter.timing(streamed=self._streamed)
+        tokens = self._meter.completion_tokens
+        receipt = self._book.write(self._exchange, timing, completion_tokens=tokens, finish=finish)
+        return timing, receipt
 
 
 class ReceiptSender:

@@ -1,7 +1,9 @@
 """The node proxy's settings. The only place in the node proxy that knows environment variables."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from luckrig.nodeproxy.server.limits import ServerLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +20,10 @@ class NodeSettings:
     origins: frozenset[str]
     max_active: int = 1
     max_queue: int = 32
-    max_body_bytes: int = 1 << 20
-    body_timeout_seconds: float = 30.0
-    write_timeout_seconds: float = 15.0
     engine_head_timeout_seconds: float = 300.0
     engine_idle_timeout_seconds: float = 120.0
     health_interval_seconds: float = 5.0
+    limits: ServerLimits = field(default_factory=ServerLimits)
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -51,13 +51,15 @@ class Meter:
         now = self._monotonic()
         for chunk in chunks:
             if chunk.text or any(map(_adds_output, chunk.choices)):
-                self._last_at = now
-                self._output_chunks += 1
-                if self._first_at is None:
-                    self._first_at = now
+                self._add_output(1, now)
             self.usage = chunk.usage or self.usage
             self._engine = chunk.timings or self._engine
             self._finish = chunk.finish_reason or self._finish
+
+    def count(self, pieces: int) -> None:
+        """As many pieces of text just arrived."""
+        if pieces:
+            self._add_output(pieces, self._monotonic())
 
     @property
     def completion_tokens(self) -> int:
@@ -82,6 +84,12 @@ class Meter:
             completion_tokens=self.usage.completion_tokens if self.usage else None,
             streamed=streamed,
         )
+
+    def _add_output(self, pieces: int, now: float) -> None:
+        self._last_at = now
+        self._output_chunks += pieces
+        if self._first_at is None:
+            self._first_at = now
 
     def _generation_seconds(self) -> float | None:
         """The engine's own figure where it has one; else from the first token to the last."""

@@ -13,6 +13,8 @@ from luckrig.protocol.errors import UpstreamError
 
 MAX_EVENT_BYTES: Final = 1024 * 1024  # a streamed chunk has some 200 bytes
 
+PLAIN_FRAME_BYTES: Final = len(b"data: \n\n")
+
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -45,14 +47,17 @@ class SseSplitter:
         Raises UpstreamError "engine_error" when an event is longer than max_bytes; the splitter is
         of no use afterwards.
         """
-        if not self._tail and not self._data and not self._event:
-            plain = _plain_events(data, self._max_bytes)
-            if plain:
-                self._at_start = self._ended_by_cr = False
-                return plain
+        if not self.is_inside and (plain := plain_documents(data, self._max_bytes)):
+            self._at_start = self._ended_by_cr = False
+            return [SseEvent(document) for document in plain]
         events = [event for line in self._lines(data) if (event := self._read(line))]
         self._check_length(len(self._tail))
         return events
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether an event has begun whose end hasn't come."""
+        return bool(self._tail or self._data or self._event)
 
     def close(self) -> bool:
         """End the stream. True if it broke off inside an event; the standard drops that event."""
@@ -132,8 +137,8 @@ class NdjsonSplitter:
         return rest
 
 
-def _plain_events(data: bytes, max_bytes: int) -> list[SseEvent]:
-    """The events of `data` if it is nothing but whole `data: ...` events, else nothing.
+def plain_documents(data: bytes, max_bytes: int = MAX_EVENT_BYTES) -> list[bytes]:
+    """The documents of `data` if it is nothing but whole `data: …` events of one line, else none.
 
     What engines send, nearly always: worth a path of a few operations in C. Each piece between the
     separators is free of line ends because there are exactly two newlines for each event.
@@ -143,7 +148,7 @@ def _plain_events(data: bytes, max_bytes: int) -> list[SseEvent]:
     pieces = data[6:-2].split(b"\n\ndata: ")
     if data.count(b"\n") != 2 * len(pieces) or b"\r" in data:
         return []
-    return [SseEvent(piece) for piece in pieces]
+    return pieces
 
 
 def _too_long(max_bytes: int) -> UpstreamError:

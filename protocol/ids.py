@@ -12,6 +12,7 @@
 import base64
 import hashlib
 import re
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -37,6 +38,7 @@ _NODE_ID: Final = re.compile(NODE_ID_PATTERN)
 _USER_ID: Final = re.compile(USER_ID_PATTERN)
 
 
+@lru_cache(maxsize=1024)  # a rig needs its own for every receipt
 def derive_id(kind: Kind, key: PublicKey) -> str:
     """The id of a key. Test vectors: tests/vectors/ids.json."""
     digest = base64.b32encode(hashlib.sha256(key.raw).digest()).decode("ascii").lower()

@@ -6,6 +6,7 @@ fields that the caller's type names, and only one algorithm exists.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -55,14 +56,12 @@ class Jws(Generic[Header]):
 
 def sign_with_kid(payload: bytes, *, typ: str, key: PrivateKey) -> str:
     """A compact JWS whose header names the key by its thumbprint."""
-    header = KidHeader(alg=ALGORITHM, kid=key.public.thumbprint, typ=typ)
-    return _compact(msgspec.json.encode(header), payload, key)
+    return _compact(_kid_header(typ, key.public), payload, key)
 
 
 def sign_with_jwk(payload: bytes, *, typ: str, key: PrivateKey) -> str:
     """A compact JWS whose header carries the key."""
-    header = JwkHeader(alg=ALGORITHM, jwk=key.public.jwk, typ=typ)
-    return _compact(msgspec.json.encode(header), payload, key)
+    return _compact(_jwk_header(typ, key.public), payload, key)
 
 
 def parse(text: str, *, header_type: type[Header], typ: str, max_chars: int) -> Jws[Header]:
@@ -105,6 +104,19 @@ def decode_claims(parsed: Jws[Header], claims_type: type[Claims]) -> Claims:
         raise ValueError("bad claims") from error
 
 
-def _compact(header: bytes, payload: bytes, key: PrivateKey) -> str:
-    signed = f"{b64url_encode(header)}.{b64url_encode(payload)}"
+# One signer signs many: a rig its receipts, a tracker its tokens.
+@lru_cache(maxsize=64)
+def _kid_header(typ: str, key: PublicKey) -> str:
+    header = KidHeader(alg=ALGORITHM, kid=key.thumbprint, typ=typ)
+    return b64url_encode(msgspec.json.encode(header))
+
+
+@lru_cache(maxsize=64)
+def _jwk_header(typ: str, key: PublicKey) -> str:
+    header = JwkHeader(alg=ALGORITHM, jwk=key.jwk, typ=typ)
+    return b64url_encode(msgspec.json.encode(header))
+
+
+def _compact(header: str, payload: bytes, key: PrivateKey) -> str:
+    signed = f"{header}.{b64url_encode(payload)}"
     return f"{signed}.{b64url_encode(key.sign(signed.encode('ascii')))}"

@@ -32,6 +32,13 @@ class EngineState:
 class Decoder(Protocol):
     """Bytes of one reply in, chunks out. Holds the state of that reply."""
 
+    def plain(self, data: bytes) -> tuple[int, int]:
+        """(pieces of text, bytes): how far these bytes are whole events as clients get them.
+
+        Nearly all of a reply is: so many bytes go on as they are, and the rest is for feed().
+        """
+        ...
+
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that these bytes complete.
 

@@ -4,13 +4,13 @@ The engine's own bytes go on to the client (`raw`), so that nothing is lost that
 """
 
 import re
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
 
 from luckrig.nodeproxy.engines.faults import explain
 from luckrig.protocol.errors import LuckrigError, UpstreamError
-from luckrig.protocol.events import SseSplitter
+from luckrig.protocol.events import PLAIN_FRAME_BYTES, SseSplitter, plain_documents
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -118,6 +118,31 @@ class _Document(msgspec.Struct):
 _decode: Final = msgspec.json.Decoder(_Document).decode
 
 
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True):
+    content: str | None = None
+    role: Literal["assistant"] | None = None
+
+
+class _PlainChoice(msgspec.Struct, forbid_unknown_fields=True):
+    delta: _PlainDelta
+    index: Literal[0] = 0
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class _PlainDocument(msgspec.Struct):
+    """A chat chunk that adds text or a role: what any other has is refused, or None here."""
+
+    choices: tuple[_PlainChoice]
+    model: str
+    usage: None = None
+    timings: None = None
+    error: None = None
+
+
+_decode_plain: Final = msgspec.json.Decoder(_PlainDocument).decode
+
+
 class SseDecoder:
     """A reply as server-sent events with OpenAI documents, for chats and completions.
 
@@ -131,6 +156,22 @@ class SseDecoder:
         self._splitter = SseSplitter()
         self._fault: LuckrigError | None = None
         self._is_over = False
+
+    def plain(self, data: bytes) -> tuple[int, int]:
+        """See base.Decoder. Each chunk is decoded, into less: nothing goes on unread."""
+        tokens = length = 0
+        if self._fault is not None or self._is_over or self._splitter.is_inside:
+            return 0, 0
+        for document in plain_documents(data):
+            try:
+                decoded = _decode_plain(document)
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                break
+            if decoded.model != self._model:
+                break
+            tokens += bool(decoded.choices[0].delta.content)
+            length += len(document) + PLAIN_FRAME_BYTES
+        return tokens, length
 
     def feed(self, data: bytes) -> list[Chunk]:
         """See base.Decoder."""

@@ -86,6 +86,10 @@ class OllamaDecoder:
         self._is_over = False
         self._tool_calls = 0
 
+    def plain(self, data: bytes) -> tuple[int, int]:
+        """See base.Decoder. Nothing here is as clients get it."""
+        return 0, 0
+
     def feed(self, data: bytes) -> list[Chunk]:
         """See base.Decoder."""
         chunks: list[Chunk] = []

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from luckrig.nodeproxy.engines.base import Call, Decoder, Dialect
-from luckrig.nodeproxy.engines.chunks import Chunk
 from luckrig.nodeproxy.exchange import EVENT_STREAM, Exchange
 from luckrig.nodeproxy.receipts import ReceiptBook, Served
 from luckrig.nodeproxy.replies import StreamedReply, WholeReply
@@ -56,13 +55,12 @@ class Generate:
         exchange.on_close(response.close)
         if response.status != 200:
             raise self.dialect.fault(response.status, await _read_fault(response))
-        chunks = _Chunks(response, call.decoder, meter)
         served = Served(self.receipts, exchange, meter, streamed=bool(exchange.call.stream))
         exchange.on_close(served.close)
         if exchange.call.stream:
-            await self._stream(exchange, chunks, meter, served)
+            await self._stream(exchange, response, call.decoder, meter, served)
         else:
-            await self._answer_whole(exchange, chunks, meter, served)
+            await self._answer_whole(exchange, response, call.decoder, meter, served)
 
     def _engine_call(self, exchange: Exchange) -> Call:
         assert exchange.call is not None, "reading comes first"  # noqa: S101
@@ -73,61 +71,77 @@ class Generate:
         return self.dialect.completion(exchange.call, max_output_tokens=allowed)
 
     async def _stream(
-        self, exchange: Exchange, chunks: "_Chunks", meter: Meter, served: Served
+        self,
+        exchange: Exchange,
+        response: UpstreamResponse,
+        decoder: Decoder,
+        meter: Meter,
+        served: Served,
     ) -> None:
         assert exchange.call is not None, "reading comes first"  # noqa: S101
         options = exchange.call.stream_options
         wants_usage = options is not None and bool(options.include_usage)
         reply = StreamedReply(include_usage=wants_usage)
-        arrived = await chunks.arrive()  # what goes wrong up to here still has a status
-        await exchange.start(EVENT_STREAM, headers=self._headers(exchange))
-        while arrived:
-            if data := reply.pass_on(arrived):
-                await exchange.connection.write(data, more=True)
-            arrived = await chunks.arrive()
-        ending = reply.ending(meter.timing(streamed=True), served.complete())
-        await exchange.connection.write(ending, more=False)
+        connection = exchange.connection
+
+        def send(events: bytes) -> None:
+            if not exchange.started:  # what goes wrong before it still has a status
+                exchange.start(EVENT_STREAM, headers=self._headers(exchange))
+            connection.write(events, more=True)
+
+        def pass_on(data: bytes) -> bool:
+            tokens, length = decoder.plain(data)
+            if length:
+                meter.count(tokens)
+                send(data[:length])
+            if length < len(data):
+                chunks = decoder.feed(data[length:])
+                meter.see(chunks)
+                if events := reply.pass_on(chunks):
+                    send(events)
+            return not connection.is_congested
+
+        while not await response.pump(pass_on):
+            await connection.drain()
+        decoder.end()
+        ending = reply.ending(*served.complete())
+        if not exchange.started:
+            exchange.start(EVENT_STREAM, headers=self._headers(exchange))
+        connection.write(ending, more=False)
 
     async def _answer_whole(
-        self, exchange: Exchange, chunks: "_Chunks", meter: Meter, served: Served
+        self,
+        exchange: Exchange,
+        response: UpstreamResponse,
+        decoder: Decoder,
+        meter: Meter,
+        served: Served,
     ) -> None:
         reply = WholeReply(chat=exchange.endpoint == "chat")
         size = 0
-        while arrived := await chunks.arrive():
-            size += sum(len(chunk.raw) for chunk in arrived)
+
+        def take(data: bytes) -> bool:
+            nonlocal size
+            size += len(data)
             if size > MAX_WHOLE_REPLY_BYTES:
                 raise UpstreamError("engine_error", "The reply is too long; ask for a stream.")
-            reply.add(arrived)
-        timing = meter.timing(streamed=False)
-        body = reply.document(meter.usage, timing, served.complete())
-        await exchange.send_json(body, headers=self._headers(exchange))
+            chunks = decoder.feed(data)
+            meter.see(chunks)
+            reply.add(chunks)
+            return True
 
-    def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        await response.pump(take)
+        decoder.end()
+        body = reply.document(meter.usage, *served.complete())
+        exchange.send_json(body, headers=self._headers(exchange))
+
+    def _headers(self, exchange: Exchange) -> bytes:
         assert exchange.call is not None, "reading comes first"  # noqa: S101
         quantization = self.quantization_of(exchange.call.model) or "unknown"
-        queue_ms = f"{exchange.queue_seconds * 1000:.0f}"
-        return [
-            (b"luckrig-quant", quantization.encode("ascii", "replace")),
-            (b"luckrig-queue-ms", queue_ms.encode("ascii")),
-        ]
-
-
-class _Chunks:
-    """The reply's chunks, batch by batch, as the engine's bytes arrive."""
-
-    def __init__(self, response: UpstreamResponse, decoder: Decoder, meter: Meter) -> None:
-        self._response = response
-        self._decoder = decoder
-        self._meter = meter
-
-    async def arrive(self) -> list[Chunk]:
-        """The next chunks; none when the reply is complete. Raises UpstreamError if it breaks."""
-        while data := await self._response.read():
-            if chunks := self._decoder.feed(data):
-                self._meter.see(chunks)
-                return chunks
-        self._decoder.end()
-        return []
+        return b"luckrig-quant: %b\r\nluckrig-queue-ms: %.0f\r\n" % (
+            quantization.encode("ascii", "replace"),
+            exchange.queue_seconds * 1000,
+        )
 
 
 async def _read_fault(response: UpstreamResponse) -> bytes:

@@ -27,7 +27,7 @@ class ListModels:
             )
             for offer in self.watch.state.offers
         ]
-        await exchange.send_json(msgspec.json.encode(ModelList(data=models)))
+        exchange.send_json(msgspec.json.encode(ModelList(data=models)))
 
 
 @dataclass(frozen=True)
@@ -40,4 +40,4 @@ class AnswerHealth:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer the exchange."""
-        await exchange.send_json(msgspec.json.encode(self.watch.health(self.node_id, self.queue)))
+        exchange.send_json(msgspec.json.encode(self.watch.health(self.node_id, self.queue)))

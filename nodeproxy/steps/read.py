@@ -28,14 +28,13 @@ class ReadRequest:
     """
 
     is_offered: Callable[[str], bool]
-    max_body_bytes: int
 
     async def __call__(self, exchange: Exchange) -> None:
         """Read and parse the body; nothing of the original bytes goes any further."""
         media_type = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media_type != JSON or b"content-encoding" in exchange.headers:
             raise PeerError("unsupported_media_type", "Send uncompressed application/json.")
-        body = await exchange.connection.read_body(max_bytes=self.max_body_bytes)
+        body = await exchange.connection.read_body()
         if exchange.proof is not None:
             exchange.proof.check_body(body)
         call = _PARSERS[exchange.endpoint](body)

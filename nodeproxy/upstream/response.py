@@ -7,10 +7,12 @@ it starts clean, whatever the last answer ended with.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, Self
 
 import httptools
 
+from luckrig.nodeproxy.deadline import Deadline
 from luckrig.protocol.errors import UpstreamError
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -57,8 +59,8 @@ class UpstreamResponse:
     """One answer of the engine: its head, then its body as it arrives. For one reader.
 
     status and headers (lower-case names) are set once Upstream.request() returns. Callers use
-    read() and close(), or `async with`. feed() and lost() are the connection's, on_*() the
-    parser's.
+    read() or pump(), and close(), or `async with`. feed() and lost() are the connection's, on_*()
+    the parser's.
     """
 
     __slots__ = (
@@ -75,9 +77,8 @@ class UpstreamResponse:
         "_parser",
         "_paused",
         "_received",
+        "_sink",
         "_timeouts",
-        "_timer",
-        "_timer_at",
         "_unanswered",
         "_waiter",
         "_wire",
@@ -95,10 +96,10 @@ class UpstreamResponse:
         self._buffered_bytes = self._framing_bytes = self._head_bytes = 0
         self._received = self._head_done = self._complete = False
         self._keep_alive = self._extra = self._paused = self._unanswered = False
-        self._fault: UpstreamError | None = None
+        self._fault: Exception | None = None
+        self._sink: Callable[[bytes], bool] | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = self._deadline = 0.0
+        self._deadline = Deadline(asyncio.get_running_loop(), self._on_deadline)
 
     async def read(self) -> bytes:
         """The body bytes that have arrived since the last call, b"" at the clean end.
@@ -111,13 +112,35 @@ class UpstreamResponse:
             if self._complete:
                 return b""
             await self._wait(self._timeouts.idle_seconds)
-        chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        self._buffered_bytes = 0
+        data = self._take()
         if self._paused:
             self._resume()
         return data
+
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        """Hand body bytes to the sink as they arrive, without waking the caller for each.
+
+        True: that was the clean end. False: the sink said False to its last bytes, and gets no more
+        until the next call; what arrives meanwhile waits. Raises as read() does, and whatever the
+        sink raises.
+        """
+        self._sink = sink
+        if self._chunks:
+            self._deliver()
+        try:
+            while self._sink is not None:
+                if self._fault is not None:
+                    raise self._fault
+                if self._complete:
+                    return True
+                if self._paused:
+                    self._resume()
+                await self._wait(self._timeouts.idle_seconds)
+        finally:
+            self._sink = None
+        if self._fault is not None:
+            raise self._fault
+        return False
 
     def close(self) -> None:
         """Give up on the answer. What is under way at the engine ends: its connection is aborted.
@@ -162,12 +185,18 @@ class UpstreamResponse:
             garbage = True
         if self._framing_bytes > MAX_HEAD_BYTES or self._head_bytes > MAX_HEAD_BYTES:
             self._fail(broken("The engine's answer has an oversized head."))
-        elif self._complete:
-            self._finish(reusable=self._keep_alive and not self._extra and not garbage)
-        elif garbage:
+        elif garbage and not self._complete:
             self._fail(broken("The engine's answer isn't proper HTTP."))
-        elif self._buffered_bytes > HIGH_WATER_BYTES:
-            self._pause()
+        else:
+            if self._sink is not None and self._chunks:
+                self._deliver()
+            if self._complete:
+                self._finish(reusable=self._keep_alive and not self._extra and not garbage)
+            elif self._sink is not None:
+                self._deadline.set(self._timeouts.idle_seconds)
+                return  # nobody needs to wake up: the sink has it
+            elif self._buffered_bytes > HIGH_WATER_BYTES:
+                self._pause()
         self._wake()
 
     def lost(self, *, clean: bool) -> None:
@@ -229,7 +258,23 @@ class UpstreamResponse:
         coding = self.headers.get(b"transfer-encoding", b"")
         return b"content-length" in self.headers or coding.lower().endswith(b"chunked")
 
-    def _fail(self, fault: UpstreamError) -> None:
+    def _take(self) -> bytes:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._buffered_bytes = 0
+        return data
+
+    def _deliver(self) -> None:
+        assert self._sink is not None  # noqa: S101 -- narrows the type
+        try:
+            if not self._sink(self._take()):
+                self._sink = None
+        except Exception as fault:  # the caller's, for the caller: this is the loop's callback
+            self._sink = None
+            self._fail(fault)
+
+    def _fail(self, fault: Exception) -> None:
         self._fault = fault
         self._finish(reusable=False)
         self._wake()
@@ -238,9 +283,7 @@ class UpstreamResponse:
         """Let go of the connection. What has arrived can still be read."""
         wire, self._wire = self._wire, None
         self._parser = None  # it holds our methods: a cycle
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.close()
         if wire is not None:
             if self._paused:
                 wire.resume()
@@ -263,30 +306,15 @@ class UpstreamResponse:
     async def _wait(self, seconds: float) -> None:
         """Sleep until something arrives, or fail after `seconds`.
 
-        One timer serves many waits: a wait only moves the deadline, and the timer, when it
-        fires early, arms itself again. A timer for each read costs more than the read.
+        Without a wait there is no deadline: a slow reader is not the engine's fault.
         """
-        loop = asyncio.get_running_loop()
-        self._waiter = loop.create_future()
-        self._deadline = loop.time() + seconds
-        if self._timer is None or self._timer_at > self._deadline:
-            self._arm(loop)
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._deadline.set(seconds)
         try:
             await self._waiter
         finally:
             self._waiter = None
+            self._deadline.clear()
 
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = self._deadline
-        self._timer = loop.call_at(self._deadline, self._on_timer, loop)
-
-    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
-        if self._waiter is None:
-            return  # nobody waits: a slow reader is not the engine's fault
-        if loop.time() < self._deadline:
-            self._arm(loop)
-        else:
-            self._fail(unavailable("The rig's engine takes too long to answer."))
+    def _on_deadline(self) -> None:
+        self._fail(unavailable("The rig's engine takes too long to answer."))

@@ -11,9 +11,10 @@ import httpx2
 import msgspec
 from openai import AsyncOpenAI
 
-from luckrig.cli.serve import bind, origin_of, serving
+from luckrig.cli.serve import bind, origin_of
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import Node, create_node
+from luckrig.nodeproxy.server import serving
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.errors import LuckrigError
@@ -151,15 +152,16 @@ async def running_rig(
     *,
     tracker: StandInTracker | None = None,
     clock: Callable[[], float] = time.time,
-    **settings: Any,
+    **changes: Any,
 ) -> AsyncGenerator[Rig, None]:
-    """A node proxy in front of the engine. settings: fields of NodeSettings."""
+    """A node proxy in front of the engine. changes: fields of NodeSettings."""
     found = await detect(engine_url)
     assert found is not None
     sock = bind("127.0.0.1", 0)
     tracker = tracker or StandInTracker()
+    settings = NodeSettings(origins=frozenset({origin_of(sock)}), **changes)
     node = create_node(
-        NodeSettings(origins=frozenset({origin_of(sock)}), **settings),
+        settings,
         found,
         HARDWARE,
         tracker,
@@ -170,7 +172,7 @@ async def running_rig(
         monotonic=time.monotonic,
     )
     async with (
-        serving(node.app, sock),
+        serving(node.app, sock, settings.limits),
         node.running(),
         httpx2.AsyncClient(base_url=origin_of(sock), trust_env=False) as http,
     ):

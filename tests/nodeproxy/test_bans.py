@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.protocol.errors import LuckrigError
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
@@ -146,22 +147,18 @@ async def test_client_that_leaves_and_is_banned_at_once_does_no_harm(
     assert (await rig.chat(token=make_token(sub=OTHER))).status_code == 200
 
 
-@pytest.mark.parametrize("stream", [True, False])
 async def test_client_that_takes_nothing_holds_no_engine_once_banned(
-    stream: bool, engine: FakeOpenAi, rig: Rig
+    engine: FakeOpenAi, rig: Rig
 ) -> None:
-    """A stream's error event waits for the client; a document that is half sent stays so."""
     engine.pace = pace = OnDemand()
-    pace.allow(2 if stream else 100)
-    client = _Unwilling(rig, stream=stream)
-    serving = asyncio.create_task(rig.node.app(client.scope, client.receive, client.send))
-    await client.has_enough.wait()
+    pace.allow(2)
+    client = _Unwilling(rig)
+    serving = asyncio.create_task(rig.node.app(client, client.head))
+    await _until(lambda: client.taken)
     await ban(rig, USER)
-    await _until(lambda: rig.node.queue.active == 0)
-    client.willing.set()
     await serving
-    ended = [message for message in client.taken if message.get("more_body") is False]
-    assert [b'"banned"' in message["body"] for message in ended] == ([True] if stream else [])
+    assert rig.node.queue.active == 0
+    assert b'"banned"' in client.taken[-1]
 
 
 async def test_rig_without_its_tracker_keeps_serving_and_keeps_its_list(
@@ -193,40 +190,38 @@ async def test_nothing_is_kept_of_exchanges_that_are_over(rig: Rig) -> None:
 
 
 class _Unwilling:
-    """A client, seen from the application: takes a reply's head, and nothing more until it will."""
+    """A client that reads nothing of its stream. Implements exchange.Connection."""
 
-    def __init__(self, rig: Rig, *, stream: bool) -> None:
-        self.scope: dict[str, Any] = {
-            "type": "http",
-            "method": "POST",
-            "raw_path": b"/v1/chat/completions",
-            "headers": [
-                (b"host", rig.origin.removeprefix("http://").encode()),
-                (b"content-type", b"application/json"),
-                (b"authorization", f"Bearer {rig.token}".encode()),
-            ],
+    is_congested = True
+
+    def __init__(self, rig: Rig) -> None:
+        headers = {
+            b"host": rig.origin.removeprefix("http://").encode(),
+            b"content-type": b"application/json",
+            b"authorization": f"Bearer {rig.token}".encode(),
         }
+        self.head = RequestHead("POST", "/v1/chat/completions", list(headers.items()))
         messages = [{"role": "user", "content": "x"}]
-        body = {"model": rig.models[0], "messages": messages, "stream": stream}
-        self._body: bytes | None = json.dumps(body).encode()
-        self.has_enough = asyncio.Event()
-        self.willing = asyncio.Event()
-        self.taken: list[dict[str, Any]] = []
+        self._body = {"model": rig.models[0], "messages": messages, "stream": True}
+        self.taken: list[bytes] = []
 
-    async def receive(self) -> dict[str, Any]:
-        """The request; then it stays."""
-        if self._body is None:
-            await asyncio.Event().wait()
-        message = {"type": "http.request", "body": self._body, "more_body": False}
-        self._body = None
-        return message
+    async def read_body(self) -> bytes:
+        """The request."""
+        return json.dumps(self._body).encode()
 
-    async def send(self, message: Any) -> None:
-        """Take a message, sooner or later."""
-        if message["type"] == "http.response.body":
-            self.has_enough.set()
-            await self.willing.wait()
-        self.taken.append(dict(message))
+    def start(self, status: int, headers: bytes, *, length: int | None) -> None:
+        """The head."""
+
+    def write(self, data: bytes, *, more: bool) -> None:
+        """What was sent, and not read."""
+        self.taken.append(data)
+
+    async def drain(self) -> None:
+        """It never catches up."""
+        await asyncio.Event().wait()
+
+    def abort(self) -> None:
+        """Nothing to close."""
 
 
 async def _until(condition: Any) -> None:
