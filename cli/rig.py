@@ -75,7 +75,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
     endpoint = plan.endpoint or origin_of(sock)
     settings = NodeSettings(
         origins=frozenset({origin_of(sock), endpoint.lower()}),
-        max_active=plan.max_active or found.state.slots or 1,
+        max_active=plan.max_active,
         max_queue=plan.max_queue,
     )
     node = create_node(
@@ -93,7 +93,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         name=plan.name,
         note=plan.note,
         endpoints=[endpoint],
-        policy=Policy(max_active=settings.max_active, max_queue=settings.max_queue),
+        policy=Policy(max_active=node.queue.max_active, max_queue=settings.max_queue),
     )
     signed = describe_node(
         listing,

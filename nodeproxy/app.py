@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import traceback
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from luckrig.nodeproxy.pipeline import Pipeline
 from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.nodeproxy.server.head import header_block, single_headers
 from luckrig.protocol.errors import LuckrigError, error_body
+
+_FINAL: Final = frozenset({"content_filter", "turn_timeout"})
+"""The same request would end the same way."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +82,7 @@ def _error_headers(error: LuckrigError) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
     if error.retry_after_seconds is not None:
         headers.append((b"retry-after", str(error.retry_after_seconds).encode("ascii")))
-    if error.code == "content_filter":  # the stock openai client obeys it
+    if error.code in _FINAL:  # the stock openai client obeys it
         headers.append((b"x-should-retry", b"false"))
     return headers
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
@@ -13,14 +14,24 @@ from luckrig.protocol.wire import NodeHealth, NodeStatus, QueueView
 
 
 class EngineWatch:
-    """state: what the engine said last; its offers are those of the last time it had any."""
+    """state: what the engine said last; its offers are those of the last time it had any.
+
+    on_slots: told when the engine runs more or fewer requests in parallel than before.
+    """
 
     def __init__(
-        self, upstream: Upstream, dialect: Dialect, state: EngineState, *, interval_seconds: float
+        self,
+        upstream: Upstream,
+        dialect: Dialect,
+        state: EngineState,
+        *,
+        interval_seconds: float,
+        on_slots: Callable[[int], None] | None,
     ) -> None:
         self._upstream = upstream
         self._dialect = dialect
         self._interval_seconds = interval_seconds
+        self.on_slots = on_slots
         self._fault_seen = asyncio.Event()
         self.state = state
 
@@ -47,7 +58,12 @@ class EngineWatch:
 
     async def look(self) -> None:
         """Ask once. An engine that is down still has the models it had: it will be back."""
-        state = await probe(self._upstream, self._dialect)
+        self.take(await probe(self._upstream, self._dialect))
+
+    def take(self, state: EngineState) -> None:
+        """This is how the engine is now."""
+        if self.on_slots is not None and state.slots and state.slots != self.state.slots:
+            self.on_slots(state.slots)
         self.state = state if state.offers else replace(state, offers=self.state.offers)
 
     def health(self, node_id: str, queue: RequestQueue) -> NodeHealth:

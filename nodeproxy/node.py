@@ -1,6 +1,7 @@
 """Puts a node proxy together. The one module of it that names concrete parts and starts loops."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from luckrig.nodeproxy.queue import RequestQueue
 from luckrig.nodeproxy.receipts import ReceiptBook, ReceiptDesk, ReceiptSender
 from luckrig.nodeproxy.revocations import Bans, RevocationFollower, RevocationSource
 from luckrig.nodeproxy.settings import NodeSettings
-from luckrig.nodeproxy.steps.admit import HoldToLimits, WaitForTurn
+from luckrig.nodeproxy.steps.admit import HoldToLimits
 from luckrig.nodeproxy.steps.authenticate import Authenticate
 from luckrig.nodeproxy.steps.generate import Generate
 from luckrig.nodeproxy.steps.inform import AnswerHealth, ListModels
 from luckrig.nodeproxy.steps.obey_rules import ObeyRules
 from luckrig.nodeproxy.steps.read import ReadRequest
+from luckrig.nodeproxy.steps.tickets import LeaveQueue, ShowTicket
+from luckrig.nodeproxy.steps.wait import WaitForTurn
 from luckrig.nodeproxy.tokens import TokenUsage, TokenVerifier
 from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.descriptor import Hardware
@@ -98,21 +101,38 @@ def create_node(
     )
     verifier = TokenVerifier(issuer=root_id, node_id=node_id, clock=clock)
     bans = Bans()
-    queue = RequestQueue(max_active=settings.max_active, max_waiting=settings.max_queue)
+    queue = RequestQueue(
+        max_active=settings.max_active or found.state.slots or 1,
+        max_waiting=settings.max_queue,
+        monotonic=monotonic,
+        new_id=lambda: secrets.token_urlsafe(16),
+    )
     watch = EngineWatch(
-        upstream, found.dialect, found.state, interval_seconds=settings.health_interval_seconds
+        upstream,
+        found.dialect,
+        found.state,
+        interval_seconds=settings.health_interval_seconds,
+        on_slots=queue.resize if settings.max_active is None else None,
     )
     stages = Stages(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
         read=ReadRequest(watch.is_offered),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
         obey_rules=ObeyRules([load_pack("baseline")]),
-        wait_for_turn=WaitForTurn(queue, monotonic),
+        wait_for_turn=WaitForTurn(
+            queue=queue,
+            monotonic=monotonic,
+            tell_seconds=settings.tell_seconds,
+            max_wait_seconds=settings.max_wait_seconds,
+            max_turn_seconds=settings.max_turn_seconds,
+        ),
         generate=Generate(
             upstream, found.dialect, watch.quantization, watch.note_fault, receipts, monotonic
         ),
         list_models=ListModels(watch),
         answer_health=AnswerHealth(watch, queue, node_id),
+        show_ticket=ShowTicket(queue),
+        leave_queue=LeaveQueue(queue),
     )
     pipeline = Pipeline(stages, rig_headers=rig_headers(node_id, hardware, found.state))
     return Node(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from luckrig.nodeproxy.steps.step import Step
 from luckrig.protocol.errors import PeerError
@@ -27,6 +28,8 @@ class Stages:
     generate: Step
     list_models: Step
     answer_health: Step
+    show_ticket: Step
+    leave_queue: Step
 
     @property
     def generation(self) -> Sequence[Step]:
@@ -42,6 +45,10 @@ class Stages:
         )
 
 
+TICKETS: Final = "/luckrig/queue/"
+"""Followed by a ticket's id, the only thing in a path that isn't fixed."""
+
+
 class Pipeline:
     """The allowlist of exactly (path, method), and the header lines of every answer."""
 
@@ -54,13 +61,18 @@ class Pipeline:
             "/v1/models": {"GET": Route("models", (stages.authenticate, stages.list_models))},
             "/health": {"GET": Route("health", (stages.answer_health,))},
         }
+        self._ticket_routes: Mapping[str, Route] = {
+            "GET": Route("ticket", (stages.show_ticket,)),
+            "DELETE": Route("ticket", (stages.leave_queue,)),
+        }
 
     def route(self, method: str, path: str) -> Route:
         """The route of a request; the path counts as it was sent, before any decoding.
 
         Raises PeerError not_found or method_not_allowed: nothing else reaches a step.
         """
-        methods = self._routes.get(path)
+        is_ticket = path.startswith(TICKETS) and "/" not in path[len(TICKETS) :]
+        methods = self._ticket_routes if is_ticket else self._routes.get(path)
         if methods is None:
             raise PeerError(
                 "not_found",

@@ -33,6 +33,9 @@ MAX_BOUND_TTL_SECONDS: Final = 3600
 CLOCK_SKEW_SECONDS: Final = 30
 """How far in the future `iat` may lie: home machines' clocks drift."""
 
+OWNER_PRIORITY: Final = 9
+"""Of the tokens that a rig's owner gets for it: their own requests go first."""
+
 Tier = Literal["limited", "contributor"]
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -49,7 +52,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Tokens generated for one request; more end with finish_reason `length`."""
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)]
     """Requests of one `sub` waiting or running at once."""
-    priority: Annotated[int, msgspec.Meta(ge=0, le=9)]
+    priority: Annotated[int, msgspec.Meta(ge=0, le=OWNER_PRIORITY)]
     """Place in the rig's queue: higher goes first."""
 
 

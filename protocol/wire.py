@@ -29,6 +29,21 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     max_active: int
 
 
+class TicketView(msgspec.Struct, frozen=True, kw_only=True):
+    """A request's place at a rig. position: 1 for the next one, 0 when it runs.
+
+    eta_seconds: about how long until its turn; null before any turn has ended there.
+    """
+
+    ticket: str
+    state: Literal["waiting", "running"]
+    position: int
+    eta_seconds: float | None
+    waiting: int
+    active: int
+    max_active: int
+
+
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """One rig, as the tracker lists it.
 

@@ -14,6 +14,7 @@ from luckrig.protocol.handover import sign_handover
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.revocations import verify_revocations
+from luckrig.protocol.tokens import OWNER_PRIORITY
 from luckrig.tracker.domain.accounts import ledger_account
 from luckrig.tracker.domain.quotas import network_prefix
 from luckrig.tracker.settings import TrackerSettings
@@ -139,6 +140,17 @@ async def test_contributor_gets_more(tracker: Tracker) -> None:
     assert reply["limits"] == {
         "requests": 600, "output_tokens": 8192, "concurrency": 4, "priority": 5,
     }  # fmt: skip
+
+
+async def test_owner_goes_first_at_their_own_rig_and_only_there(tracker: Tracker) -> None:
+    for rig in (1, 2):
+        await tracker.publish(make_node(rig))
+        body = json.dumps({"node_id": make_node(rig).node_id}).encode()
+        reply = (await tracker.ask_token(body, key=owner_key(1))).json()
+        assert reply["tier"] == "limited"
+        owns = make_node(rig).descriptor.owner_id == derive_id("u1", owner_key(1).public)
+        assert reply["limits"]["priority"] == (OWNER_PRIORITY if owns else 0)
+        assert reply["limits"]["output_tokens"] == (8192 if owns else 1024)
 
 
 # Registration

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import derive_id
@@ -13,6 +15,7 @@ from luckrig.protocol.keys import PublicKey
 from luckrig.protocol.tokens import (
     MAX_BEARER_TTL_SECONDS,
     MAX_BOUND_TTL_SECONDS,
+    OWNER_PRIORITY,
     Claims,
     Confirmation,
     Limits,
@@ -98,7 +101,7 @@ class TokenService:
             exp=expires_at,
             jti=b64url_encode(self._random_bytes(16)),
             tier=tier,
-            lim=self._allowances[tier].limits,
+            lim=await self._limits(tier, user.account, node),
             cnf=Confirmation(jkt=key.thumbprint) if request.bound else None,
         )
         record = TokenRecord(
@@ -141,6 +144,13 @@ class TokenService:
                 retry_after_seconds=30,
             )
         return node
+
+    async def _limits(self, tier: Tier, account: str, node: NodeRecord) -> Limits:
+        """The owner of the rig goes first there, with what a contributor may."""
+        if account != await self._users.account_of(node.descriptor.owner_id):
+            return self._allowances[tier].limits
+        limits = self._allowances["contributor"].limits
+        return msgspec.structs.replace(limits, priority=OWNER_PRIORITY)
 
     def _uses(self, account: str, tier: Tier, prefix: str | None, now: float) -> list[Use]:
         """What one token counts against. By account: a new key has no new quota."""
