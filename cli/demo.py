@@ -16,7 +16,7 @@ from luckrig.cli.home import Home
 from luckrig.cli.hosting import running_tracker
 from luckrig.cli.options import ask_tracker, engine_option, json_option, verbose_option
 from luckrig.cli.output import console, note, print_json, say, styled
-from luckrig.cli.rig import RigPlan, RunningRig, running_rig
+from luckrig.cli.rig import RigPlan, RunningRig, chosen_moderation, running_rig
 from luckrig.cli.serve import bind, origin_of, run, stop_on_signals
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.settings import engine_api_key
@@ -100,6 +100,7 @@ async def _demo_rig(
         max_queue=32,
         node_key=Home(home.path / "demo").load_or_create("node"),
         owner_key=user_key,
+        moderation=chosen_moderation(os.environ, home.path / "demo"),
     )
     async with running_rig(plan, tracker) as rig:
         yield rig

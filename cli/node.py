@@ -17,7 +17,7 @@ from luckrig.cli.options import (
     verbose_option,
 )
 from luckrig.cli.output import note, print_json, say
-from luckrig.cli.rig import RigPlan, RunningRig, running_rig
+from luckrig.cli.rig import RigPlan, RunningRig, chosen_moderation, running_rig
 from luckrig.cli.serve import run, stop_on_signals
 from luckrig.nodeproxy.settings import engine_api_key
 from luckrig.protocol.address import TrackerAddress, is_origin
@@ -77,7 +77,7 @@ def start(
     """Guard the engine on this machine with a node proxy, and list it at a tracker.
 
     Name, note, hardware, models and address become public. An engine that asks for a key gets the
-    one in LUCKRIG_ENGINE_KEY.
+    one in LUCKRIG_ENGINE_KEY. LUCKRIG_MODERATION_URL names a service that checks texts.
     """
     asked = _Asked(
         engine=engine,
@@ -95,6 +95,7 @@ def start(
 
 async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> None:
     home = Home.from_env(os.environ)
+    moderation = chosen_moderation(os.environ, home.path)
     async with (
         stop_on_signals() as stop,
         chosen_engine(asked.engine, home) as engine_url,
@@ -111,6 +112,7 @@ async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> No
             max_queue=asked.max_queue,
             node_key=home.load_or_create("node"),
             owner_key=home.load_or_create("user"),
+            moderation=moderation,
         )
         async with running_rig(plan, tracker) as rig:
             _announce(rig, as_json=as_json)

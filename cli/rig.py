@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from luckrig.cli.serve import bind, origin_of
 from luckrig.client.tracker import TrackerClient
@@ -13,7 +14,7 @@ from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.hardware import detect_hardware
 from luckrig.nodeproxy.node import Node, create_node
 from luckrig.nodeproxy.server import serving
-from luckrig.nodeproxy.settings import NodeSettings
+from luckrig.nodeproxy.settings import ModerationSettings, NodeSettings, moderation_settings
 from luckrig.protocol.descriptor import Policy
 from luckrig.protocol.errors import LuckrigError, UpstreamError
 from luckrig.protocol.keys import PrivateKey
@@ -25,7 +26,7 @@ class RigPlan:
 
     engine_url: its engine. listen: (host, port) of the node proxy, port 0 for a free one.
     endpoint: where clients reach it, if that isn't where it listens. max_active: None for as many
-    as the engine can run at once.
+    as the engine can run at once. moderation: the service that checks texts, if there is one.
     """
 
     engine_url: str
@@ -38,6 +39,7 @@ class RigPlan:
     max_queue: int
     node_key: PrivateKey
     owner_key: PrivateKey
+    moderation: ModerationSettings | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         origins=frozenset({origin_of(sock), endpoint.lower()}),
         max_active=plan.max_active,
         max_queue=plan.max_queue,
+        moderation=plan.moderation,
     )
     node = create_node(
         settings,
@@ -112,3 +115,14 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
             models=[offer.model for offer in found.state.offers],
             node=node,
         )
+
+
+def chosen_moderation(environ: Mapping[str, str], folder: Path) -> ModerationSettings | None:
+    """The moderation service of the environment, with its flags under the rig's folder.
+
+    Raises LuckrigError on wrong values: a rig never starts with less checking than was asked for.
+    """
+    try:
+        return moderation_settings(environ, folder=folder / "moderation")
+    except ValueError as error:
+        raise LuckrigError("invalid_request", f"{error}.") from error

@@ -14,15 +14,19 @@ from luckrig.nodeproxy.engine_watch import EngineWatch
 from luckrig.nodeproxy.engines.detect import Found
 from luckrig.nodeproxy.filters.rules import RulePack
 from luckrig.nodeproxy.keyset import KeysetFollower, KeysetSource
+from luckrig.nodeproxy.moderation.flags import FlagLog
+from luckrig.nodeproxy.moderation.hook import ModerationHook
+from luckrig.nodeproxy.moderation.output import OutputBlocker, OutputGuard, OutputRecorder
 from luckrig.nodeproxy.pipeline import Pipeline, Stages
 from luckrig.nodeproxy.queue import RequestQueue
 from luckrig.nodeproxy.receipts import ReceiptBook, ReceiptDesk, ReceiptSender
 from luckrig.nodeproxy.revocations import Bans, RevocationFollower, RevocationSource
-from luckrig.nodeproxy.settings import NodeSettings
+from luckrig.nodeproxy.settings import ModerationSettings, NodeSettings
 from luckrig.nodeproxy.steps.admit import HoldToLimits
 from luckrig.nodeproxy.steps.authenticate import Authenticate
 from luckrig.nodeproxy.steps.generate import Generate
 from luckrig.nodeproxy.steps.inform import AnswerHealth, ListModels
+from luckrig.nodeproxy.steps.moderate import Moderate
 from luckrig.nodeproxy.steps.obey_rules import ObeyRules
 from luckrig.nodeproxy.steps.read import ReadRequest
 from luckrig.nodeproxy.steps.tickets import LeaveQueue, ShowTicket
@@ -51,6 +55,7 @@ class Node:
     receipts: ReceiptBook
     sender: ReceiptSender
     upstream: Upstream
+    moderation: "Moderation | None"
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
@@ -67,12 +72,27 @@ class Node:
                     group.create_task(self.watch.run()),
                     group.create_task(self.sender.run()),
                 ]
+                if self.moderation is not None and self.moderation.recorder is not None:
+                    loops.append(group.create_task(self.moderation.recorder.run()))
                 yield
                 for loop in loops:
                     loop.cancel()
             await self.sender.last_try()
         finally:
             await self.upstream.aclose()
+            if self.moderation is not None:
+                await self.moderation.hook.aclose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moderation:
+    """The parts that ask the owner's moderation service. output: None when replies aren't checked;
+    recorder: when they are checked after they went out, the loop that does it."""
+
+    hook: ModerationHook
+    step: Moderate
+    output: OutputGuard | None
+    recorder: OutputRecorder | None
 
 
 def create_node(
@@ -114,6 +134,7 @@ def create_node(
         interval_seconds=settings.health_interval_seconds,
         on_slots=queue.resize if settings.max_active is None else None,
     )
+    moderation = _moderation(settings.moderation, clock)
     stages = Stages(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
         read=ReadRequest(watch.is_offered),
@@ -126,8 +147,15 @@ def create_node(
             max_wait_seconds=settings.max_wait_seconds,
             max_turn_seconds=settings.max_turn_seconds,
         ),
+        moderate=None if moderation is None else moderation.step,
         generate=Generate(
-            upstream, found.dialect, watch.quantization, watch.note_fault, receipts, monotonic
+            upstream,
+            found.dialect,
+            watch.quantization,
+            watch.note_fault,
+            receipts,
+            monotonic,
+            None if moderation is None else moderation.output,
         ),
         list_models=ListModels(watch),
         answer_health=AnswerHealth(watch, queue, node_id),
@@ -147,6 +175,21 @@ def create_node(
         receipts=receipts,
         sender=ReceiptSender(tracker, receipts),
         upstream=upstream,
+        moderation=moderation,
+    )
+
+
+def _moderation(
+    settings: ModerationSettings | None, clock: Callable[[], float]
+) -> Moderation | None:
+    if settings is None:
+        return None
+    hook = ModerationHook(settings)
+    flags = FlagLog(settings.folder, clock)
+    recorder = OutputRecorder(hook, flags) if settings.output == "record" else None
+    blocker = OutputBlocker(hook, flags) if settings.output == "block" else None
+    return Moderation(
+        hook=hook, step=Moderate(hook, flags), output=recorder or blocker, recorder=recorder
     )
 
 

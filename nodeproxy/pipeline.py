@@ -18,12 +18,13 @@ class Route:
 
 @dataclass(frozen=True)
 class Stages:
-    """All steps, built once with what they need."""
+    """All steps, built once with what they need. moderate: None without a moderation service."""
 
     authenticate: Step
     read: Step
     hold_to_limits: Step
     obey_rules: Step
+    moderate: Step | None
     wait_for_turn: Step
     generate: Step
     list_models: Step
@@ -40,6 +41,7 @@ class Stages:
             self.read,
             self.hold_to_limits,
             self.obey_rules,
+            *([] if self.moderate is None else [self.moderate]),
             self.wait_for_turn,
             self.generate,
         )

@@ -29,6 +29,8 @@ class StreamedReply:
     timing belongs on the last document, so that no client sees an event that it doesn't know.
     """
 
+    takes_plain = True
+
     def __init__(self, *, include_usage: bool) -> None:
         self._include_usage = include_usage
         self._held: list[Chunk] = []

@@ -1,9 +1,38 @@
 """The node proxy's settings. The only place in the node proxy that knows environment variables."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 from luckrig.nodeproxy.server.limits import ServerLimits
+from luckrig.protocol.address import is_origin
+
+OutputMode: TypeAlias = Literal["record", "block", "off"]
+"""What happens to replies: checked after they went out, checked before, or not checked."""
+
+_URL: Final = re.compile(r"(?P<origin>https?://[^/?#@]+)(?P<path>(?:/[\w.~%-]+)*)/?", re.ASCII)
+_HEADER_TEXT: Final = re.compile(r"[!-~]{1,1024}")
+_MODEL: Final = re.compile(r"[!-~]{1,200}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModerationSettings:
+    """A moderation service, and what is asked of it.
+
+    origin: http(s)://host[:port]. path: of its moderations endpoint. key: its bearer token.
+    model: the one to ask for, or the service's own choice. timeout_seconds: for all that is asked
+    about one text, 0.1 to 60. folder: where flags are noted.
+    """
+
+    origin: str
+    path: str
+    folder: Path
+    key: str | None = field(default=None, repr=False)
+    model: str | None = None
+    timeout_seconds: float = 5.0
+    output: OutputMode = "record"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +58,7 @@ class NodeSettings:
     engine_idle_timeout_seconds: float = 120.0
     health_interval_seconds: float = 5.0
     limits: ServerLimits = field(default_factory=ServerLimits)
+    moderation: ModerationSettings | None = None
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -39,3 +69,70 @@ class NodeSettings:
 def engine_api_key(environ: Mapping[str, str]) -> str | None:
     """The key that the owner's engine asks for, if it asks for one: LUCKRIG_ENGINE_KEY."""
     return environ.get("LUCKRIG_ENGINE_KEY") or None
+
+
+def moderation_settings(environ: Mapping[str, str], *, folder: Path) -> ModerationSettings | None:
+    """Read LUCKRIG_MODERAT… variables; None without LUCKRIG_MODERATION_URL.
+
+    Raises ValueError that lists every problem and quotes no value. A key, or the wish to block
+    replies, without an address is a problem too: whoever set it believes that texts are checked.
+    """
+    problems: list[str] = []
+    url = _moderation_url(environ, problems)
+    key = environ.get("LUCKRIG_MODERATION_KEY") or None
+    if key is not None and not _HEADER_TEXT.fullmatch(key):
+        problems.append("LUCKRIG_MODERATION_KEY must be 1 to 1024 visible ASCII characters")
+    model = environ.get("LUCKRIG_MODERATION_MODEL") or None
+    if model is not None and not _MODEL.fullmatch(model):
+        problems.append("LUCKRIG_MODERATION_MODEL must be 1 to 200 visible ASCII characters")
+    timeout_seconds = _timeout_seconds(environ, problems)
+    output = environ.get("LUCKRIG_MODERATE_OUTPUT") or "record"
+    if output not in get_args(OutputMode):
+        problems.append("LUCKRIG_MODERATE_OUTPUT must be record, block or off")
+    if not environ.get("LUCKRIG_MODERATION_URL") and (key is not None or output == "block"):
+        problems.append(
+            "LUCKRIG_MODERATION_URL must be set when LUCKRIG_MODERATION_KEY is,"
+            " or when LUCKRIG_MODERATE_OUTPUT is block"
+        )
+    if problems:
+        raise ValueError("; ".join(problems))
+    if url is None:
+        return None
+    origin, path = url
+    return ModerationSettings(
+        origin=origin,
+        path=path,
+        folder=folder,
+        key=key,
+        model=model,
+        timeout_seconds=timeout_seconds,
+        output=cast(OutputMode, output),
+    )
+
+
+def _moderation_url(environ: Mapping[str, str], problems: list[str]) -> tuple[str, str] | None:
+    """Origin and path, the path completed when only its beginning was given."""
+    text = environ.get("LUCKRIG_MODERATION_URL")
+    if not text:
+        return None
+    found = _URL.fullmatch(text)
+    if found is None or len(text) > 500 or not is_origin(found["origin"]):
+        problems.append(
+            "LUCKRIG_MODERATION_URL must look like https://host[:port][/v1/moderations]"
+        )
+        return None
+    path = found["path"]
+    if not path.endswith("/moderations"):
+        path += "/moderations" if path.endswith("/v1") else "/v1/moderations"
+    return found["origin"], path
+
+
+def _timeout_seconds(environ: Mapping[str, str], problems: list[str]) -> float:
+    text = environ.get("LUCKRIG_MODERATION_TIMEOUT") or "5"
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 60:
+        problems.append("LUCKRIG_MODERATION_TIMEOUT must be a number of seconds from 0.1 to 60")
+    return value

@@ -58,6 +58,7 @@ CODES: Final[Mapping[str, Code]] = {
     "engine_error": Code(502, _SERVER, "the rig's engine gave an answer that makes no sense"),
     "engine_unavailable": Code(503, _SERVER, "the rig's engine doesn't answer"),
     "engine_loading": Code(503, _SERVER, "the rig's engine is loading the model"),
+    "moderation_unavailable": Code(503, _SERVER, "the rig's moderation service gave no answer"),
     "keyset_unavailable": Code(503, _SERVER, "the rig has no valid tracker keys yet"),
     "tracker_unreachable": Code(503, _SERVER, "no tracker answers at the address that was given"),
 }

@@ -50,7 +50,12 @@ def _collect(value: object, found: list[str]) -> None:
             if field is not None:
                 _collect(field, found)
         if isinstance(value, FunctionCall) and "\\" in value.arguments:
-            found.append(_ESCAPES.sub(_resolve, value.arguments))
+            found.append(resolve_escapes(value.arguments))
+
+
+def resolve_escapes(arguments: str) -> str:
+    """The arguments of a tool call with JSON's escapes resolved, as an engine reads them."""
+    return _ESCAPES.sub(_resolve, arguments)
 
 
 def _resolve(escapes: re.Match[str]) -> str:
