@@ -19,7 +19,7 @@ from luckrig.cli.output import console, note, print_json, say, styled
 from luckrig.cli.rig import RigPlan, RunningRig, chosen_moderation, running_rig
 from luckrig.cli.serve import bind, origin_of, run, stop_on_signals
 from luckrig.client.tracker import TrackerClient
-from luckrig.nodeproxy.settings import engine_api_key
+from luckrig.nodeproxy.settings import ModerationSettings, engine_api_key
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
@@ -55,11 +55,12 @@ def demo(port: int, engine: str, as_json: bool) -> None:
 async def _demo(port: int, engine: str, *, as_json: bool) -> None:
     home = Home.from_env(os.environ)
     user_key = home.load_or_create("user")
+    moderation = chosen_moderation(os.environ, home.path / "demo")
     async with (
         stop_on_signals() as stop,
         chosen_engine(engine, home) as engine_url,
         _demo_tracker(home, port) as tracker,
-        _demo_rig(home, engine_url, port and port + 1, user_key, tracker) as rig,
+        _demo_rig(home, engine_url, port and port + 1, user_key, moderation, tracker) as rig,
     ):
         await _until_on_the_map(tracker, rig.node_id)
         token = await tracker.token(rig.node_id, user_key=user_key)
@@ -87,7 +88,12 @@ async def _demo_tracker(home: Home, port: int) -> AsyncGenerator[TrackerClient, 
 
 @asynccontextmanager
 async def _demo_rig(
-    home: Home, engine_url: str, port: int, user_key: PrivateKey, tracker: TrackerClient
+    home: Home,
+    engine_url: str,
+    port: int,
+    user_key: PrivateKey,
+    moderation: ModerationSettings | None,
+    tracker: TrackerClient,
 ) -> AsyncGenerator[RunningRig, None]:
     plan = RigPlan(
         engine_url=engine_url,
@@ -100,7 +106,7 @@ async def _demo_rig(
         max_queue=32,
         node_key=Home(home.path / "demo").load_or_create("node"),
         owner_key=user_key,
-        moderation=chosen_moderation(os.environ, home.path / "demo"),
+        moderation=moderation,
     )
     async with running_rig(plan, tracker) as rig:
         yield rig

@@ -88,12 +88,12 @@ class OutputRecorder:
         """Check until cancelled; what waits then stays unchecked."""
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(CHECKS_AT_ONCE):
+                for _ in range(CHECKS_AT_ONCE - 1):
                     group.create_task(self._work())
+                await self._work()
         finally:
             if waiting := self._pending.qsize():
                 _log.warning("%d replies were not checked: the rig stops", waiting)
-        raise AssertionError("the checks never end by themselves")
 
     async def _work(self) -> NoReturn:
         while True:
@@ -212,7 +212,7 @@ class CheckedWindows:
 
     async def arrive(self) -> list[Chunk]:
         """See Chunks. Raises LuckrigError moderation_unavailable."""
-        while not self._is_over:
+        while not (self._is_over and self._hold_back.is_empty):
             await self._fill()
             texts = self._hold_back.window()
             verdict = await self._checker.check(texts) if texts else Verdict()
@@ -229,7 +229,8 @@ class CheckedWindows:
         """Until the window is full, its time is up, or the reply is complete."""
         try:
             async with asyncio.timeout(None) as scope:
-                while not self._hold_back.is_full:
+                self._begin_countdown(scope)  # a window may leave some text for the next one
+                while not (self._hold_back.is_full or self._is_over):
                     arrived = await self._chunks.arrive()
                     if not arrived:
                         self._is_over = True

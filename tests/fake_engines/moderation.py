@@ -192,8 +192,9 @@ FAULTS: Final[dict[str, Fault]] = {
     "truncated": _sends(lambda results: answer(document(results) + b" " * 9)[:-9]),
     "oversized": _sends(lambda results: answer(document(results) + b" " * (1 << 20))),
     "endless": _sends(
-        lambda results: b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
-        + b" " * (3 << 20)
+        lambda results: (
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * (3 << 20)
+        )
     ),
     "no results": _sends(lambda results: answer(b'{"id":"modr-1"}')),
     "results twice": _sends(

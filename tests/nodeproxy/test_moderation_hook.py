@@ -37,7 +37,12 @@ FOLDER = Path("/nowhere")
 
 def settings_for(url: str, **fields: Any) -> ModerationSettings:
     """Of a service at that address."""
-    values = {"origin": url, "path": "/v1/moderations", "folder": FOLDER, "key": KEY}
+    values: dict[str, Any] = {
+        "origin": url,
+        "path": "/v1/moderations",
+        "folder": FOLDER,
+        "key": KEY,
+    }
     return ModerationSettings(**(values | fields))
 
 
@@ -366,5 +371,5 @@ def test_all_problems_are_told_at_once() -> None:
         "LUCKRIG_MODERATION_TIMEOUT": "x",
         "LUCKRIG_MODERATE_OUTPUT": "x",
     }
-    with pytest.raises(ValueError, match="URL.*TIMEOUT.*OUTPUT"):
+    with pytest.raises(ValueError, match=r"URL.*TIMEOUT.*OUTPUT"):
         moderation_settings(environ, folder=FOLDER)
