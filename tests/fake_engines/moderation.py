@@ -205,7 +205,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "a result too many": _body(lambda results: [*results, results[-1]]),
     "results an object": _body(lambda results: results[-1]),
     "null result": _body(lambda results: [*results[:-1], None]),
-    "flagged missing": _body(lambda results: [*results[:-1], {"categories": {}}]),
+    "flagged missing": _body(lambda results: [*results[:-1], {"categories": {"hate": False}}]),
     "flagged a text": _changed(flagged="false"),
     "flagged a number": _changed(flagged=0),
     "flagged null": _changed(flagged=None),

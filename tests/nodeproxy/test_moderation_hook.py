@@ -1,7 +1,7 @@
 """The moderation service's client, its labels and its settings."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def settings_for(url: str, **fields: Any) -> ModerationSettings:
 
 
 @asynccontextmanager
-async def hook_at(url: str, **fields: Any) -> AsyncIterator[ModerationHook]:
+async def hook_at(url: str, **fields: Any) -> AsyncGenerator[ModerationHook, None]:
     """A hook, closed in the end."""
     hook = ModerationHook(settings_for(url, **fields))
     try:
