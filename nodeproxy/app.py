@@ -73,7 +73,10 @@ def _send_error(exchange: Exchange, error: LuckrigError) -> None:
     if not exchange.started:
         exchange.send_json(body, status=error.status, headers=header_block(_error_headers(error)))
     elif exchange.started == EVENT_STREAM:  # too late for a status
-        exchange.connection.write(b"data: " + body + b"\n\n", more=False)
+        events = b"data: " + body + b"\n\n"
+        if exchange.error_events is not None:
+            events = exchange.error_events(error)
+        exchange.connection.write(events, more=False)
     else:  # a document that was on its way stays unfinished
         exchange.connection.abort()
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.openai.embeddings import EmbeddingsRequest
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
+from luckrig.protocol.openai.responses_api import ResponsesRequest
 from luckrig.protocol.proofs import Proof
 from luckrig.protocol.tokens import Claims
 
@@ -65,13 +67,18 @@ class Exchange:
     method: str
     path: str
     endpoint: str = ""
-    """`chat`, `completion`, `models` or `health`: which route this is; empty until it is known."""
+    """Which route this is, as nodeproxy/pipeline.py names it; empty until it is known."""
     rig_headers: bytes
     """Header lines for every answer: those that name the rig, and what no cache may do with it."""
     claims: Claims | None = None
     proof: Proof | None = None
     """Of a bound token: it is still to be checked against the body."""
-    call: ChatRequest | CompletionRequest | None = None
+    call: ChatRequest | CompletionRequest | EmbeddingsRequest | None = None
+    """What the engine is asked."""
+    asked: ResponsesRequest | None = None
+    """What the client asked, where that isn't the call itself."""
+    error_events: Callable[[LuckrigError], bytes] | None = None
+    """Writes an error into a stream that has events of its own."""
     queue_seconds: float = 0.0
     started: bytes = b""
     """The content type of the head that was sent; empty before. After it, no status can change."""
@@ -79,6 +86,12 @@ class Exchange:
     """Why the rig ended it before its end."""
     _task: "asyncio.Task[None] | None" = field(default_factory=asyncio.current_task)
     _owed: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the client wants its reply as it comes."""
+        call = self.call
+        return isinstance(call, ChatRequest | CompletionRequest) and bool(call.stream)
 
     def on_close(self, release: Callable[[], None]) -> None:
         """Call release when the exchange is over, however it ends; the last one first."""

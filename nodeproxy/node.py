@@ -24,6 +24,7 @@ from luckrig.nodeproxy.revocations import Bans, RevocationFollower, RevocationSo
 from luckrig.nodeproxy.settings import ModerationSettings, NodeSettings
 from luckrig.nodeproxy.steps.admit import HoldToLimits
 from luckrig.nodeproxy.steps.authenticate import Authenticate
+from luckrig.nodeproxy.steps.embed import Embed
 from luckrig.nodeproxy.steps.generate import Generate
 from luckrig.nodeproxy.steps.inform import AnswerHealth, ListModels
 from luckrig.nodeproxy.steps.moderate import Moderate
@@ -156,6 +157,9 @@ def create_node(
             receipts,
             monotonic,
             None if moderation is None else moderation.output,
+        ),
+        embed=Embed(
+            upstream, found.dialect, watch.quantization, watch.note_fault, receipts, monotonic
         ),
         list_models=ListModels(watch),
         answer_health=AnswerHealth(watch, queue, node_id),

@@ -27,6 +27,7 @@ class Stages:
     moderate: Step | None
     wait_for_turn: Step
     generate: Step
+    embed: Step
     list_models: Step
     answer_health: Step
     show_ticket: Step
@@ -36,6 +37,15 @@ class Stages:
     def generation(self) -> Sequence[Step]:
         """What every request for text goes through. The cheap refusals come first; nothing that
         a rule refuses takes a place in the queue; nothing reaches the engine without a turn."""
+        return (*self._before_the_engine, self.generate)
+
+    @property
+    def embedding(self) -> Sequence[Step]:
+        """The same for vectors."""
+        return (*self._before_the_engine, self.embed)
+
+    @property
+    def _before_the_engine(self) -> Sequence[Step]:
         return (
             self.authenticate,
             self.read,
@@ -43,7 +53,6 @@ class Stages:
             self.obey_rules,
             *([] if self.moderate is None else [self.moderate]),
             self.wait_for_turn,
-            self.generate,
         )
 
 
@@ -60,6 +69,8 @@ class Pipeline:
         self._routes: Mapping[str, Mapping[str, Route]] = {
             "/v1/chat/completions": {"POST": Route("chat", generation)},
             "/v1/completions": {"POST": Route("completion", generation)},
+            "/v1/responses": {"POST": Route("responses", generation)},
+            "/v1/embeddings": {"POST": Route("embeddings", stages.embedding)},
             "/v1/models": {"GET": Route("models", (stages.authenticate, stages.list_models))},
             "/health": {"GET": Route("health", (stages.answer_health,))},
         }
@@ -78,7 +89,8 @@ class Pipeline:
         if methods is None:
             raise PeerError(
                 "not_found",
-                "No such route. This rig has /v1/models, /v1/chat/completions, /v1/completions.",
+                "No such route. This rig has /v1/models, /v1/chat/completions, /v1/completions, "
+                "/v1/responses, /v1/embeddings.",
             )
         route = methods.get(method)
         if route is None:

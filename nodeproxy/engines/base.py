@@ -1,6 +1,6 @@
 """What the node proxy asks of an engine, whatever its kind."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -8,6 +8,7 @@ from luckrig.nodeproxy.engines.chunks import Chunk
 from luckrig.nodeproxy.upstream import Answer
 from luckrig.protocol.descriptor import EngineKind, Offer
 from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.openai.embeddings import EmbeddingsRequest
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
 
 EngineStatus: TypeAlias = Literal["ready", "loading", "down", "locked"]
@@ -60,6 +61,30 @@ class Call(NamedTuple):
     decoder: Decoder
 
 
+Vector: TypeAlias = list[float] | str
+"""Numbers, or base64 of little-endian 32-bit floats."""
+
+
+class Embedded(NamedTuple):
+    """One vector for each input, in the form that was asked for."""
+
+    vectors: Sequence[Vector]
+    prompt_tokens: int
+
+
+class EmbeddingsCall(NamedTuple):
+    """A request to the engine, always POST. read: its answer with status 200, else fault.
+
+    read raises UpstreamError for an answer that makes no sense, PeerError unsupported_parameter
+    where the engine ignored a field.
+    """
+
+    path: str
+    body: bytes
+    read: Callable[[bytes], Embedded]
+    fault: Callable[[int, bytes], LuckrigError]
+
+
 class Question(NamedTuple):
     """A request of a survey."""
 
@@ -92,6 +117,10 @@ class Dialect(Protocol):
 
     def completion(self, request: CompletionRequest, *, max_output_tokens: int) -> Call:
         """The same for a completion."""
+        ...
+
+    def embeddings(self, request: EmbeddingsRequest) -> EmbeddingsCall:
+        """The call for vectors. Raises PeerError as chat() does."""
         ...
 
     def fault(self, status: int, body: bytes) -> LuckrigError:

@@ -24,7 +24,9 @@ from luckrig.nodeproxy.engines.models import (
 )
 from luckrig.nodeproxy.engines.openai_compatible import OpenAiCompatible
 from luckrig.protocol.descriptor import Capability, EngineKind, Offer
-from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
+from luckrig.protocol.errors import PeerError
+from luckrig.protocol.openai.embeddings import EmbeddingsRequest
+from luckrig.protocol.openai.requests import ChatRequest, ChosenTool, CompletionRequest, Tool
 
 
 class _Settings(msgspec.Struct):
@@ -77,6 +79,9 @@ class LlamaServer(OpenAiCompatible):
     """The dialect of llama-server."""
 
     kind: ClassVar[EngineKind] = "llama-server"
+    embeddings_remedy: ClassVar[str] = (
+        "Its owner would have to start llama-server with --embeddings --pooling mean."
+    )
 
     def survey(self) -> Survey:
         """See base.Dialect."""
@@ -99,6 +104,9 @@ class LlamaServer(OpenAiCompatible):
     def adapt_chat(self, request: ChatRequest, model: KnownModel, body: dict[str, Any]) -> None:
         """Without template support it drops tools and effort silently, and fails on images."""
         refuse_unknown_skills(request, model)
+        if isinstance(request.tool_choice, ChosenTool):
+            body["tools"] = [_chosen(request, request.tool_choice)]
+            body["tool_choice"] = "required"
         if request.reasoning_effort == "none":
             # Its switch for every template that thinks; of no effect on the others.
             del body["reasoning_effort"]
@@ -110,6 +118,25 @@ class LlamaServer(OpenAiCompatible):
         """Its /v1/completions knows no suffix."""
         if request.suffix is not None:
             raise unsupported("suffix", "This rig's engine can't fill in text before a suffix.")
+
+    def adapt_embeddings(self, request: EmbeddingsRequest, body: dict[str, Any]) -> None:
+        """It knows no dimensions. Its base64 is a quarter of the bytes of its numbers."""
+        if request.dimensions is not None:
+            raise unsupported("dimensions", "This rig's engine can't shorten vectors.")
+        if request.encoding_format == "base64":
+            body["encoding_format"] = "base64"
+
+
+def _chosen(request: ChatRequest, choice: ChosenTool) -> Tool:
+    """The one tool to call. The server takes a function's name for "auto" without a word."""
+    for tool in request.tools or ():
+        if tool.function.name == choice.function.name:
+            return tool
+    raise PeerError(
+        "invalid_request",
+        "`tool_choice` names a function that isn't in `tools`.",
+        param="tool_choice",
+    )
 
 
 def _version(props: Props | None) -> str | None:

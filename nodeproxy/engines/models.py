@@ -29,12 +29,14 @@ _SIZES: Final = {"Small": "S", "Medium": "M", "Large": "L"}
 class KnownModel:
     """An offer, and what the engine itself calls the model.
 
-    tools, vision, effort, logprobs: whether it can use tools, read images, follow a reasoning
-    effort, give logprobs. None where the engine doesn't say; then the engine decides.
+    text, tools, vision, effort, logprobs: whether it can write at all, use tools, read images,
+    follow a reasoning effort, give logprobs. None where the engine doesn't say; then the engine
+    decides.
     """
 
     offer: EngineOffer
     engine_name: str
+    text: bool | None = None
     tools: bool | None = None
     vision: bool | None = None
     effort: bool | None = None
@@ -57,6 +59,13 @@ class ModelBook:
             if len(self._models) < MAX_MODELS and _is_label(model.offer.model):
                 self._models.setdefault(model.offer.model, model)
         return tuple(model.offer for model in self._models.values())
+
+    def find_writer(self, name: str) -> KnownModel:
+        """A model that writes text. Raises PeerError model_not_found or unsupported_parameter."""
+        model = self.find(name)
+        if model.text is False:
+            raise unsupported("model", "This model only makes embeddings: use /v1/embeddings.")
+        return model
 
     def find(self, name: str) -> KnownModel:
         """The model of that name. Raises PeerError model_not_found."""
@@ -90,7 +99,10 @@ def status_of(answer: Answer | None) -> EngineStatus:
 
 
 def refuse_unknown_skills(request: ChatRequest, model: KnownModel) -> None:
-    """Raise unsupported_parameter for tools or images that the model is known not to take."""
+    """Raise unsupported_parameter for tools or images that the model is known not to take, and
+    for top_logprobs that an engine would ignore."""
+    if request.top_logprobs and not request.logprobs:
+        raise unsupported("top_logprobs", "It needs `logprobs`: true.")
     if request.tools and model.tools is False:
         raise unsupported("tools", "This model can't use tools.")
     if model.vision is False and _has_images(request):

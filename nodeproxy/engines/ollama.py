@@ -1,16 +1,18 @@
 """ollama, by its native API.
 
-Not offered: models that run in somebody's cloud (remote_host), and models that only embed.
+Not offered: models that run in somebody's cloud (remote_host). Models that only embed come last.
 """
 
 import re
 import secrets
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from luckrig.nodeproxy.engines.base import Call, EngineState, Question, Survey
+from luckrig.nodeproxy.engines.base import Call, EmbeddingsCall, EngineState, Question, Survey
+from luckrig.nodeproxy.engines.embeddings import explain_fault, read_ollama
 from luckrig.nodeproxy.engines.faults import explain
 from luckrig.nodeproxy.engines.models import (
     MAX_MODELS,
@@ -29,6 +31,7 @@ from luckrig.nodeproxy.engines.ollama_stream import OllamaDecoder
 from luckrig.nodeproxy.upstream import Answer
 from luckrig.protocol.descriptor import Capability, EngineKind, Offer
 from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.openai.embeddings import EmbeddingsRequest
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
 
 _LOGPROBS_SINCE: Final = (0, 12, 11)
@@ -120,12 +123,12 @@ class Ollama:
             kind=self.kind,
             status="ready",
             version=label_or_none(version.version),
-            offers=self._models.learn(model for model in known if model is not None),
+            offers=self._models.learn(sorted(filter(None, known), key=_only_embeds)),
         )
 
     def chat(self, request: ChatRequest, *, max_output_tokens: int) -> Call:
         """See base.Dialect."""
-        model = self._models.find(request.model)
+        model = self._models.find_writer(request.model)
         body = chat_body(request, model, max_output_tokens=max_output_tokens, num_ctx=self._num_ctx)
         decoder = OllamaDecoder(
             model=request.model, reply_id=f"chatcmpl-{self._new_id()}", form="chat"
@@ -134,7 +137,7 @@ class Ollama:
 
     def completion(self, request: CompletionRequest, *, max_output_tokens: int) -> Call:
         """See base.Dialect."""
-        model = self._models.find(request.model)
+        model = self._models.find_writer(request.model)
         body = completion_body(
             request, model, max_output_tokens=max_output_tokens, num_ctx=self._num_ctx
         )
@@ -142,6 +145,25 @@ class Ollama:
             model=request.model, reply_id=f"cmpl-{self._new_id()}", form="completion"
         )
         return Call("/api/generate", msgspec.json.encode(body), decoder)
+
+    def embeddings(self, request: EmbeddingsRequest) -> EmbeddingsCall:
+        """See base.Dialect. Natively, for its OpenAI layer cuts what is too long."""
+        model = self._models.find(request.model)
+        body: dict[str, Any] = {
+            "model": model.engine_name,
+            "input": request.inputs,
+            "truncate": False,
+        }
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        if self._num_ctx is not None:
+            body["options"] = {"num_ctx": self._num_ctx}
+        return EmbeddingsCall(
+            "/api/embed",
+            msgspec.json.encode(body),
+            partial(read_ollama, request=request),
+            partial(explain_fault, remedy="GET /v1/models tells which models do."),
+        )
 
     def fault(self, status: int, body: bytes) -> LuckrigError:
         """See base.Dialect."""
@@ -165,9 +187,13 @@ class Ollama:
     def _known(self, tag: _Tag, *, knows_logprobs: bool) -> KnownModel | None:
         shown = self._shown.get(_key(tag), _Shown())
         skills = _skills(shown)
-        if "completion" not in skills:
+        capabilities: list[Capability] = []
+        if "completion" in skills:
+            capabilities.extend(("chat", "completion"))
+        if "embedding" in skills:
+            capabilities.append("embedding")
+        if not capabilities:
             return None
-        capabilities: list[Capability] = ["chat", "completion"]
         if "tools" in skills:
             capabilities.append("tools")
         if "vision" in skills:
@@ -182,6 +208,7 @@ class Ollama:
                 capabilities=capabilities,
             ),
             engine_name=tag.model,
+            text="completion" in skills,
             tools="tools" in skills,
             vision="vision" in skills,
             effort="thinking" in skills,
@@ -196,6 +223,10 @@ class Ollama:
         trained = _trained_context(shown)
         chosen = self._num_ctx or self._contexts.get(_key(tag)) or _modelfile_context(shown)
         return min(chosen, trained) if chosen and trained else chosen
+
+
+def _only_embeds(model: KnownModel) -> bool:
+    return model.text is False
 
 
 def _key(tag: _Tag) -> str:

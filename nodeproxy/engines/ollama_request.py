@@ -48,6 +48,7 @@ _THINK: Final[dict[str, bool | str]] = {
     "medium": "medium",
     "high": "high",
     "xhigh": "high",
+    "max": "high",
 }
 # Without these two, ollama drops the start of a prompt that is too long, and forgets it while it
 # writes. Versions before 0.12.6 know neither.

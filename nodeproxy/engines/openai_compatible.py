@@ -9,12 +9,14 @@ Quirks that are known and handled here:
 * `max_completion_tokens` is unknown to many, `max_tokens` to none.
 """
 
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from luckrig.nodeproxy.engines.base import Call, EngineState, Question, Survey
+from luckrig.nodeproxy.engines.base import Call, EmbeddingsCall, EngineState, Question, Survey
 from luckrig.nodeproxy.engines.chunks import SseDecoder
+from luckrig.nodeproxy.engines.embeddings import explain_fault, read_openai
 from luckrig.nodeproxy.engines.faults import explain
 from luckrig.nodeproxy.engines.models import (
     KnownModel,
@@ -26,6 +28,7 @@ from luckrig.nodeproxy.engines.models import (
 )
 from luckrig.protocol.descriptor import EngineKind, Offer
 from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.openai.embeddings import EmbeddingsRequest
 from luckrig.protocol.openai.requests import (
     AnyMessage,
     AssistantMessage,
@@ -71,9 +74,10 @@ class _Cards(msgspec.Struct):
 
 
 class OpenAiCompatible:
-    """The dialect of /v1/models, /v1/chat/completions and /v1/completions."""
+    """The dialect of /v1/models, /v1/chat/completions, /v1/completions and /v1/embeddings."""
 
     kind: ClassVar[EngineKind] = "openai-compatible"
+    embeddings_remedy: ClassVar[str] = "Its owner would have to serve a model for them."
 
     def __init__(self) -> None:
         self._models = ModelBook()
@@ -103,6 +107,18 @@ class OpenAiCompatible:
         self.adapt_completion(request, body)
         return _call("/v1/completions", request, model, body, max_output_tokens)
 
+    def embeddings(self, request: EmbeddingsRequest) -> EmbeddingsCall:
+        """See base.Dialect. Not every engine knows base64, so plain numbers are the default."""
+        model = self._models.find(request.model)
+        body: dict[str, Any] = {"model": model.engine_name, "input": request.inputs}
+        self.adapt_embeddings(request, body)
+        return EmbeddingsCall(
+            "/v1/embeddings",
+            msgspec.json.encode(body),
+            partial(read_openai, request=request, remedy=self.embeddings_remedy),
+            partial(explain_fault, remedy=self.embeddings_remedy),
+        )
+
     def fault(self, status: int, body: bytes) -> LuckrigError:
         """See base.Dialect."""
         return explain(status, body)
@@ -114,6 +130,11 @@ class OpenAiCompatible:
 
     def adapt_completion(self, request: CompletionRequest, body: dict[str, Any]) -> None:
         """The same for completions."""
+
+    def adapt_embeddings(self, request: EmbeddingsRequest, body: dict[str, Any]) -> None:
+        """The same for embeddings. Whether dimensions were honoured shows in the answer."""
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
 
 
 def output_limit(request: ChatRequest | CompletionRequest, allowed: int) -> int:

@@ -14,6 +14,7 @@ from luckrig.nodeproxy.moderation.hook import Checker, Verdict
 from luckrig.nodeproxy.moderation.pieces import Piece, Rewriter, joined, pieces_of, to_check
 from luckrig.nodeproxy.timing import Meter
 from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.openai.requests import ChatRequest
 
 MAX_PENDING: Final = 64
 """Replies that wait for their check; then the oldest stays unchecked."""
@@ -168,15 +169,15 @@ class OutputBlocker:
             meter.see([last])
             await self.flags.note(subject, verdict, "output")
 
-        rewriter = Rewriter(chat=exchange.endpoint == "chat", model=exchange.call.model)
+        rewriter = Rewriter(chat=isinstance(exchange.call, ChatRequest), model=exchange.call.model)
         windows = CheckedWindows(
             chunks,
             HoldBack(rewriter),
             self.checker,
             refused,
-            window_seconds=self.window_seconds if exchange.call.stream else None,
+            window_seconds=self.window_seconds if exchange.is_streamed else None,
         )
-        return windows if exchange.call.stream else _CheckedWhole(windows)
+        return windows if exchange.is_streamed else _CheckedWhole(windows)
 
 
 class Refused(Protocol):

@@ -9,16 +9,19 @@ from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.moderation.output import Chunks, OutputGuard
 from luckrig.nodeproxy.receipts import ReceiptBook, Served
 from luckrig.nodeproxy.replies import StreamedReply, WholeReply
+from luckrig.nodeproxy.responses_reply import StreamedResponse, WholeResponse
 from luckrig.nodeproxy.steps.relay import (
     EngineChunks,
+    EventStream,
     Outlet,
     relay_bytes,
     relay_chunks,
 )
 from luckrig.nodeproxy.timing import Meter
 from luckrig.nodeproxy.upstream import Upstream, UpstreamResponse
-from luckrig.protocol.errors import UpstreamError
-from luckrig.protocol.openai.requests import ChatRequest
+from luckrig.protocol.errors import LuckrigError, UpstreamError
+from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
+from luckrig.protocol.openai.responses_chat import name_as_asked
 
 MAX_FAULT_BYTES: Final = 65_536
 MAX_WHOLE_REPLY_BYTES: Final = 16 << 20
@@ -54,30 +57,32 @@ class Generate:
         except UpstreamError:
             self.on_fault()
             raise
+        except LuckrigError as error:
+            if exchange.asked is not None:
+                name_as_asked(error)
+            raise
 
     async def _generate(self, exchange: Exchange) -> None:
-        assert exchange.call is not None, "reading comes first"
         call = self._engine_call(exchange)
         meter = Meter(queue_seconds=exchange.queue_seconds, monotonic=self.monotonic)
         response = await self.upstream.request("POST", call.path, call.body)
         exchange.on_close(response.close)
         if response.status != 200:
             raise self.dialect.fault(response.status, await _read_fault(response))
-        served = Served(self.receipts, exchange, meter, streamed=bool(exchange.call.stream))
+        served = Served(self.receipts, exchange, meter, streamed=exchange.is_streamed)
         exchange.on_close(served.close)
-        if exchange.call.stream:
+        if exchange.is_streamed:
             await self._stream(exchange, response, call, meter, served)
         else:
             chunks = self._chunks(exchange, response, call, meter)
             await self._answer_whole(exchange, chunks, meter, served)
 
     def _engine_call(self, exchange: Exchange) -> Call:
-        assert exchange.call is not None, "reading comes first"
-        assert exchange.claims is not None, "authenticate comes first"
-        allowed = exchange.claims.lim.output_tokens
-        if isinstance(exchange.call, ChatRequest):
-            return self.dialect.chat(exchange.call, max_output_tokens=allowed)
-        return self.dialect.completion(exchange.call, max_output_tokens=allowed)
+        assert exchange.claims is not None, "authenticate comes first"  # noqa: S101
+        request, allowed = _request(exchange), exchange.claims.lim.output_tokens
+        if isinstance(request, ChatRequest):
+            return self.dialect.chat(request, max_output_tokens=allowed)
+        return self.dialect.completion(request, max_output_tokens=allowed)
 
     def _chunks(
         self, exchange: Exchange, response: UpstreamResponse, call: Call, meter: Meter
@@ -96,7 +101,7 @@ class Generate:
         served: Served,
     ) -> None:
         reply = _streamed_reply(exchange)
-        outlet = Outlet(exchange, lambda: self._headers(exchange))
+        outlet = Outlet(exchange, lambda: reply_headers(exchange, self.quantization_of))
         if self.output is None:
             await relay_bytes(exchange, response, call.decoder, meter, reply, outlet)
         else:
@@ -107,7 +112,7 @@ class Generate:
     async def _answer_whole(
         self, exchange: Exchange, chunks: Chunks, meter: Meter, served: Served
     ) -> None:
-        reply = WholeReply(chat=exchange.endpoint == "chat")
+        reply = _whole_reply(exchange)
         size = 0
         while arrived := await chunks.arrive():
             size += sum(len(chunk.raw) for chunk in arrived)
@@ -115,21 +120,38 @@ class Generate:
                 raise UpstreamError("engine_error", "The reply is too long; ask for a stream.")
             reply.add(arrived)
         body = reply.document(meter.usage, *served.complete())
-        exchange.send_json(body, headers=self._headers(exchange))
-
-    def _headers(self, exchange: Exchange) -> bytes:
-        assert exchange.call is not None, "reading comes first"
-        quantization = self.quantization_of(exchange.call.model) or "unknown"
-        return b"luckrig-quant: %b\r\nluckrig-queue-ms: %.0f\r\n" % (
-            quantization.encode("ascii", "replace"),
-            exchange.queue_seconds * 1000,
-        )
+        exchange.send_json(body, headers=reply_headers(exchange, self.quantization_of))
 
 
-def _streamed_reply(exchange: Exchange) -> StreamedReply:
-    assert exchange.call is not None, "reading comes first"
-    options = exchange.call.stream_options
+def reply_headers(exchange: Exchange, quantization_of: Callable[[str], str | None]) -> bytes:
+    """What the head of every reply says of the model and the wait."""
+    assert exchange.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
+    quantization = quantization_of(exchange.call.model) or "unknown"
+    return b"luckrig-quant: %b\r\nluckrig-queue-ms: %.0f\r\n" % (
+        quantization.encode("ascii", "replace"),
+        exchange.queue_seconds * 1000,
+    )
+
+
+def _request(exchange: Exchange) -> ChatRequest | CompletionRequest:
+    call = exchange.call
+    assert isinstance(call, ChatRequest | CompletionRequest), "reading comes first"  # noqa: S101
+    return call
+
+
+def _streamed_reply(exchange: Exchange) -> EventStream:
+    if exchange.asked is not None:
+        response = StreamedResponse(exchange.asked, exchange.request_id)
+        exchange.error_events = response.error_events
+        return response
+    options = _request(exchange).stream_options
     return StreamedReply(include_usage=options is not None and bool(options.include_usage))
+
+
+def _whole_reply(exchange: Exchange) -> WholeReply | WholeResponse:
+    if exchange.asked is not None:
+        return WholeResponse(exchange.asked, exchange.request_id)
+    return WholeReply(chat=exchange.endpoint == "chat")
 
 
 async def _read_fault(response: UpstreamResponse) -> bytes:

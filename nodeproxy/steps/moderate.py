@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.moderation.flags import FlagLog, subject_of
 from luckrig.nodeproxy.moderation.hook import Checker
+from luckrig.nodeproxy.steps.text_fields import field_of, texts_of
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.openai.texts import texts
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,7 @@ class Moderate:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Have every text-bearing field of the request checked."""
-        assert exchange.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
-        verdict = await self.checker.check(list(texts(exchange.call)))
+        verdict = await self.checker.check(texts_of(exchange))
         if not verdict.flagged:
             return
         await self.flags.note(subject_of(exchange), verdict, "input")
@@ -30,5 +29,5 @@ class Moderate:
             "content_filter",
             "This rig's moderation service refuses this request "
             f"(category: {', '.join(verdict.categories)}).",
-            param="messages" if exchange.endpoint == "chat" else "prompt",
+            param=field_of(exchange),
         )

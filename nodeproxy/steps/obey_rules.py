@@ -7,8 +7,8 @@ from typing import Final
 
 from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.filters.rules import Hit, RulePack
+from luckrig.nodeproxy.steps.text_fields import field_of, texts_of
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.openai.texts import texts
 
 INLINE_CHARS: Final = 8_192
 """Longer texts are checked in a thread, so that they don't hold up everybody else's stream. A
@@ -23,8 +23,7 @@ class ObeyRules:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Check every text-bearing field of the request."""
-        assert exchange.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
-        found = list(texts(exchange.call))
+        found = texts_of(exchange)
         if sum(map(len, found)) <= INLINE_CHARS:
             hit = self._first_hit(found)
         else:
@@ -33,7 +32,7 @@ class ObeyRules:
             raise PeerError(
                 "content_filter",
                 f"A rule of this rig refuses this request (category: {hit.category}).",
-                param="messages" if exchange.endpoint == "chat" else "prompt",
+                param=field_of(exchange),
             )
 
     def _first_hit(self, found: list[str]) -> Hit | None:

@@ -6,16 +6,22 @@ from typing import Final
 
 from luckrig.nodeproxy.exchange import JSON, Exchange
 from luckrig.protocol.errors import PeerError
+from luckrig.protocol.openai.embeddings import EmbeddingsRequest, parse_embeddings
 from luckrig.protocol.openai.requests import (
     ChatRequest,
     CompletionRequest,
     parse_chat,
     parse_completion,
 )
+from luckrig.protocol.openai.responses_api import ResponsesRequest, parse_responses
+from luckrig.protocol.openai.responses_chat import to_chat
 
-_PARSERS: Final[dict[str, Callable[[bytes], ChatRequest | CompletionRequest]]] = {
+_Asked = ChatRequest | CompletionRequest | EmbeddingsRequest | ResponsesRequest
+_PARSERS: Final[dict[str, Callable[[bytes], _Asked]]] = {
     "chat": parse_chat,
     "completion": parse_completion,
+    "embeddings": parse_embeddings,
+    "responses": parse_responses,
 }
 
 
@@ -37,11 +43,14 @@ class ReadRequest:
         body = await exchange.connection.read_body()
         if exchange.proof is not None:
             exchange.proof.check_body(body)
-        call = _PARSERS[exchange.endpoint](body)
-        if not self.is_offered(call.model):
+        asked = _PARSERS[exchange.endpoint](body)
+        if not self.is_offered(asked.model):
             raise PeerError(
                 "model_not_found",
                 "This rig doesn't offer that model; GET /v1/models lists what it does.",
                 param="model",
             )
-        exchange.call = call
+        if isinstance(asked, ResponsesRequest):
+            exchange.asked, exchange.call = asked, to_chat(asked)
+        else:
+            exchange.call = asked

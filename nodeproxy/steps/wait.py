@@ -52,7 +52,6 @@ class WaitForTurn:
         exchange.on_close(limit.cancel)
 
     async def _wait(self, exchange: Exchange, ticket: Ticket, turn: asyncio.Event) -> None:
-        is_told = exchange.call is not None and bool(exchange.call.stream)
         last, last_at = "", self.monotonic()
         while not turn.is_set():
             try:
@@ -64,7 +63,7 @@ class WaitForTurn:
             if now - ticket.joined_at >= self.max_wait_seconds:
                 raise _waited_too_long(self.max_wait_seconds)
             text = self._describe(ticket)
-            if is_told and (text != last or now - last_at >= QUIET_SECONDS):
+            if exchange.is_streamed and (text != last or now - last_at >= QUIET_SECONDS):
                 if not exchange.started:
                     exchange.start(EVENT_STREAM)
                 exchange.connection.write(f": {text}\n\n".encode("ascii"), more=True)

@@ -12,6 +12,8 @@ Accepted and not forwarded, because they don't change the answer:
 | prompt_cache_key                    | one of OpenAI's caches                  |
 | metadata, store (false only)        | labels and storage; a rig keeps nothing |
 | service_tier ("auto" or "default")  | a price class                           |
+| modalities, verbosity               | what every model here gives: text, at   |
+|                                     | its own length ("medium")               |
 """
 
 from collections.abc import Mapping
@@ -22,7 +24,16 @@ from msgspec import Meta, Struct
 from luckrig.protocol import strictjson
 
 NOT_FORWARDED: Final = frozenset(
-    {"user", "safety_identifier", "prompt_cache_key", "metadata", "store", "service_tier"}
+    {
+        "user",
+        "safety_identifier",
+        "prompt_cache_key",
+        "metadata",
+        "store",
+        "service_tier",
+        "modalities",
+        "verbosity",
+    }
 )
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -236,12 +247,16 @@ class ChatRequest(Request, frozen=True, kw_only=True):
     tool_choice: Literal["none", "auto", "required"] | ChosenTool | None = None
     parallel_tool_calls: bool | None = None
     response_format: TextFormat | JsonFormat | JsonSchemaFormat | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = (
+        None
+    )
     safety_identifier: Annotated[str, Meta(max_length=512)] | None = None
     prompt_cache_key: Annotated[str, Meta(max_length=512)] | None = None
     metadata: Metadata | None = None
     store: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
+    modalities: Annotated[list[Literal["text"]], Meta(min_length=1, max_length=1)] | None = None
+    verbosity: Literal["medium"] | None = None
 
 
 class CompletionRequest(Request, frozen=True, kw_only=True):
@@ -276,7 +291,9 @@ _HINTS: Final[Mapping[str, str]] = {
     "tool_choice.function.name": _NAME,
     "response_format.type": "Formats are text, json_object and json_schema.",
     "response_format.json_schema.name": _NAME,
-    "reasoning_effort": "Efforts are none, minimal, low, medium, high and xhigh.",
+    "reasoning_effort": "Efforts are none, minimal, low, medium, high, xhigh and max.",
+    "modalities[]": "Rigs answer in text.",
+    "verbosity": 'Models here have no levels of verbosity: leave it out or send "medium".',
 }
 
 

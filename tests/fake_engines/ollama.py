@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tests.fake_engines.engine import Exchange, FakeEngine, Fault, Refusal, run_by_hand
+from tests.fake_engines.engine import Exchange, FakeEngine, Fault, Refusal, run_by_hand, vector_of
 
 MODEL = "qwen3:4b"
 
@@ -39,7 +39,7 @@ class Said:
 
 
 class FakeOllama(FakeEngine):
-    """ollama's server: /api/version, tags, ps, show, chat, generate."""
+    """ollama's server: /api/version, tags, ps, show, chat, generate, embed."""
 
     version = "0.40.2"
     said = Said()
@@ -70,6 +70,9 @@ class FakeOllama(FakeEngine):
             case "POST", "/api/generate":
                 self._refuse()
                 await self._chat(exchange)
+            case "POST", "/api/embed":
+                self._refuse()
+                await self._embed(exchange)
             case _:
                 raise Refusal(404, "404 page not found")
 
@@ -90,6 +93,14 @@ class FakeOllama(FakeEngine):
         if self.fault in refusals:
             status, text = refusals[self.fault]
             raise Refusal(status, {"error": text})
+
+    async def _embed(self, exchange: Exchange) -> None:
+        asked = exchange.request.json
+        if "embedding" not in self._find(exchange).capabilities:
+            raise Refusal(501, {"error": "this model does not support embeddings"})
+        vectors = [vector_of(text)[: asked.get("dimensions")] for text in asked["input"]]
+        counts = {"total_duration": 14_000_000, "prompt_eval_count": 3 * len(vectors)}
+        await exchange.send_json({"model": asked["model"], "embeddings": vectors} | counts)
 
     async def _chat(self, exchange: Exchange) -> None:
         asked = exchange.request.json
@@ -178,7 +189,7 @@ def _tag(model: FakeModel) -> dict[str, object]:
         "model": model.name,
         "modified_at": "2026-08-01T00:00:00Z",
         "size": 2_600_000_000,
-        "digest": "a" * 64,
+        "digest": model.name.encode().hex().rjust(64, "a"),
         "details": _details(model),
     }
     if model.is_recent:

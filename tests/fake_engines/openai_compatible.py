@@ -1,13 +1,14 @@
-"""A stand-in for an engine that only speaks OpenAI's API: /v1/models, chat, completions.
+"""A stand-in for an engine that only speaks OpenAI's API: models, chat, completions, embeddings.
 
 python -m tests.fake_engines.openai_compatible [--port 8000] [--tps 20] [--fault NAME]
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from tests.fake_engines.engine import Exchange, FakeEngine, Refusal, run_by_hand
+from tests.fake_engines.engine import Exchange, FakeEngine, Refusal, run_by_hand, vector_of
 
 MODEL = "stand-in"
 
@@ -20,11 +21,18 @@ def refusal(status: int, message: str, kind: str = "invalid_request_error") -> R
 
 
 class FakeOpenAi(FakeEngine):
-    """A plain OpenAI-compatible server, of the kind that tells nothing about its model."""
+    """A plain OpenAI-compatible server, of the kind that tells nothing about its model.
+
+    before, after: deltas that a chat sends before and after its text; calls of tools come after.
+    embeddings: what /v1/embeddings answers instead of vectors; a Refusal is raised.
+    """
 
     cards: list[dict[str, Any]] = [{"id": MODEL, "object": "model", "owned_by": "me"}]  # noqa: RUF012
     sends_done = True
     sends_usage = True
+    before: Sequence[dict[str, Any]] = ()
+    after: Sequence[dict[str, Any]] = ()
+    embeddings: object = None
 
     async def answer(self, exchange: Exchange) -> None:
         """Route one request."""
@@ -36,6 +44,8 @@ class FakeOpenAi(FakeEngine):
             await self._stream(exchange, chat=True)
         elif (request.method, request.path) == ("POST", "/v1/completions"):
             await self._stream(exchange, chat=False)
+        elif (request.method, request.path) == ("POST", "/v1/embeddings"):
+            await self._embed(exchange)
         else:
             raise refusal(404, "Not Found", "not_found_error")
 
@@ -53,12 +63,26 @@ class FakeOpenAi(FakeEngine):
                 "5000 tokens (4000 in the messages, 1000 in the completion).",
             )
 
+    async def _embed(self, exchange: Exchange) -> None:
+        if isinstance(self.embeddings, Refusal):
+            raise self.embeddings
+        texts = exchange.request.json["input"]
+        vectors = [
+            {"object": "embedding", "index": index, "embedding": vector_of(text), "extra": "x"}
+            for index, text in enumerate(texts)
+        ]
+        usage = {"prompt_tokens": 3 * len(texts), "total_tokens": 3 * len(texts)}
+        answer = {"object": "list", "data": vectors[::-1], "model": "/srv/m", "usage": usage}
+        await exchange.send_json(answer if self.embeddings is None else self.embeddings)
+
     async def _stream(self, exchange: Exchange, *, chat: bool) -> None:
         asked = exchange.request.json
         assert asked["stream"] is True
         await exchange.start("text/event-stream")
         if chat:
             await self._send(exchange, chat, {"role": "assistant", "content": ""})
+            for delta in self.before:
+                await self._send(exchange, chat, delta)
         count = 0
         async for text in self.tokens(exchange, asked.get("max_tokens")):
             if self.strikes("garbage", count):
@@ -71,6 +95,9 @@ class FakeOpenAi(FakeEngine):
             count += 1
             await self._send(exchange, chat, {"content": text})
         reason = "stop" if count == len(self.reply) else "length"
+        for delta in self.after if chat else ():
+            await self._send(exchange, chat, delta)
+            reason = "tool_calls" if "tool_calls" in delta else reason
         await self._send(exchange, chat, {}, finish_reason=reason)
         if self.sends_usage and asked.get("stream_options") == {"include_usage": True}:
             usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
@@ -83,7 +110,7 @@ class FakeOpenAi(FakeEngine):
         self,
         exchange: Exchange,
         chat: bool,
-        delta: dict[str, str],
+        delta: dict[str, Any],
         finish_reason: str | None = None,
     ) -> None:
         chunk = self._chunk(chat, delta, finish_reason=finish_reason)
@@ -92,7 +119,7 @@ class FakeOpenAi(FakeEngine):
     def _chunk(
         self,
         chat: bool,
-        delta: dict[str, str] | None,
+        delta: dict[str, Any] | None,
         *,
         finish_reason: str | None = None,
         usage: dict[str, int] | None = None,

@@ -158,8 +158,14 @@ def test_ollama_offers_its_local_text_models() -> None:
     ]
 
 
-def test_ollamas_embedding_models_are_not_offered() -> None:
-    assert ollama_offers(Ollama(), [tag("nomic")], shown("embedding")) == []
+def test_ollamas_embedding_models_come_last() -> None:
+    engine = Ollama()
+    (offer,) = ollama_offers(engine, [tag("nomic")], shown("embedding"))
+    assert offer.capabilities == ["embedding"]
+    with pytest.raises(PeerError, match="only makes embeddings") as refused:
+        engine.chat(chat_request(model="nomic"), max_output_tokens=5)
+    assert refused.value.param == "model"
+    assert ollama_offers(Ollama(), [tag("painter")], shown("image")) == []
 
 
 def test_older_ollamas_tell_by_their_template() -> None:

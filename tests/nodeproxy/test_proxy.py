@@ -274,12 +274,21 @@ async def test_other_media_types_are_refused(headers: dict[str, str], rig: Rig) 
 ENGINE_ROUTES = """/ /api/chat /api/generate /api/tags /api/pull /api/push /api/create /api/delete
 /api/show /api/ps /api/version /api/blobs/sha256:0 /api/me /api/signout /props /slots /metrics
 /completion /tokenize /detokenize /apply-template /lora-adapters /models/load /infill /rerank
-/v1/rerank /v1/messages /v1/audio/speech /v1/files /v1/embeddings /v1/models/x /docs""".split()
+/v1/rerank /v1/messages /v1/audio/speech /v1/files /v1/models/x /v1/responses/resp_1 /embeddings
+/embedding /api/embed /api/embeddings /v1/responses/resp_1/cancel /v1/embeddings/ /docs""".split()
 TRICKS = """//v1/models /v1//models /v1/models/ /V1/models /v1/./models /v1/x/../models /v1/models;x
 /%761/models /v1%2fmodels /v1/models%00 /v1/models/../../slots /v1/chat/completions/
 /health/../slots /./slots""".split()
 
 
+OURS = {
+    "/v1/chat/completions": "POST",
+    "/v1/completions": "POST",
+    "/v1/responses": "POST",
+    "/v1/embeddings": "POST",
+    "/v1/models": "GET",
+    "/health": "GET",
+}
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD")
 
 
@@ -295,6 +304,16 @@ async def test_no_other_route_reaches_the_engine(rig: Rig, engine: FakeOpenAi) -
         status = (await reader.read()).split(b" ", 2)[1]
         writer.close()
         assert status in (b"404", b"405"), (method, path)
+    assert engine.requests == []
+
+
+async def test_each_route_takes_one_method(rig: Rig, engine: FakeOpenAi) -> None:
+    for path, method in product(OURS, METHODS):
+        response = await rig.http.request(method, path)
+        allowed = method == OURS[path]
+        assert (response.status_code == 405) != allowed, (method, path)
+        if allowed and path != "/health":
+            assert error_of(response) == (401, "token_missing")
     assert engine.requests == []
 
 
@@ -461,7 +480,7 @@ async def test_a_bug_becomes_500_without_a_trace_of_the_prompt(
     def broken(*_: object) -> list[str]:
         raise RuntimeError(MARKER)
 
-    monkeypatch.setattr("luckrig.nodeproxy.steps.obey_rules.texts", broken)
+    monkeypatch.setattr("luckrig.nodeproxy.steps.obey_rules.texts_of", broken)
     response = await rig.chat(MARKER)
     assert error_of(response) == (500, "internal_error")
     assert response.headers["luckrig-request"] in response.json()["error"]["message"]

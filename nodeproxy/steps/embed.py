@@ -1,0 +1,94 @@
+"""The last step of a request for embeddings: ask the engine, check what it says, answer."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from luckrig.nodeproxy.engines.base import Dialect, Embedded
+from luckrig.nodeproxy.engines.chunks import Usage
+from luckrig.nodeproxy.exchange import Exchange
+from luckrig.nodeproxy.receipts import ReceiptBook, Served
+from luckrig.nodeproxy.steps.generate import reply_headers
+from luckrig.nodeproxy.timing import Meter
+from luckrig.nodeproxy.upstream import Upstream, UpstreamResponse
+from luckrig.protocol.errors import UpstreamError
+from luckrig.protocol.openai.embeddings import (
+    Embedding,
+    Embeddings,
+    EmbeddingsRequest,
+    EmbeddingsUsage,
+)
+
+MAX_REPLY_BYTES: Final = 32 << 20
+"""256 vectors of 4,096 numbers, written out, are 22 MB."""
+INLINE_BYTES: Final = 262_144
+"""Checking 5 MB of numbers takes 45 ms: then a thread does it, between other people's streams."""
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Answers the exchange. Its parts and errors are Generate's.
+
+    A receipt counts the tokens of the inputs; nothing is generated.
+    """
+
+    upstream: Upstream
+    dialect: Dialect
+    quantization_of: Callable[[str], str | None]
+    on_fault: Callable[[], None]
+    receipts: ReceiptBook
+    monotonic: Callable[[], float]
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Embed and answer."""
+        try:
+            await self._embed(exchange)
+        except UpstreamError:
+            self.on_fault()
+            raise
+
+    async def _embed(self, exchange: Exchange) -> None:
+        request = exchange.call
+        assert isinstance(request, EmbeddingsRequest), "reading comes first"  # noqa: S101
+        call = self.dialect.embeddings(request)
+        meter = Meter(queue_seconds=exchange.queue_seconds, monotonic=self.monotonic)
+        response = await self.upstream.request("POST", call.path, call.body)
+        exchange.on_close(response.close)
+        body = await _read(response)
+        if response.status != 200:
+            raise call.fault(response.status, body)
+        if len(body) <= INLINE_BYTES:
+            embedded = call.read(body)
+        else:
+            embedded = await asyncio.to_thread(call.read, body)
+        meter.usage = Usage(prompt_tokens=embedded.prompt_tokens)
+        served = Served(self.receipts, exchange, meter, streamed=False)
+        timing, receipt = served.complete()
+        own: dict[str, Any] = {"timing": timing, "receipt": receipt}
+        document = _document(request.model, embedded, own)
+        headers = reply_headers(exchange, self.quantization_of)
+        exchange.send_json(msgspec.json.encode(document), headers=headers)
+
+
+def _document(model: str, embedded: Embedded, own: dict[str, Any]) -> Embeddings:
+    return Embeddings(
+        model=model,
+        data=[
+            Embedding(index=index, embedding=vector)
+            for index, vector in enumerate(embedded.vectors)
+        ],
+        usage=EmbeddingsUsage(embedded.prompt_tokens, embedded.prompt_tokens),
+        luckrig=own,
+    )
+
+
+async def _read(response: UpstreamResponse) -> bytes:
+    body = bytearray()
+    while data := await response.read():
+        body += data
+        if len(body) > MAX_REPLY_BYTES:
+            raise UpstreamError("engine_error", "The reply is too long; send fewer inputs.")
+    return bytes(body)
