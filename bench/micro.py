@@ -13,7 +13,8 @@ from bench.mock_engine import Replies
 from bench.processes import cpu_pair
 from bench.rig import NODE_ID, ROOT_ID, SIGNING_KEY, make_token
 from luckrig.nodeproxy.engines.chunks import SseDecoder
-from luckrig.nodeproxy.node import load_pack
+from luckrig.nodeproxy.filters.pack import shipped_packs
+from luckrig.nodeproxy.filters.rules import RuleSet
 from luckrig.nodeproxy.replies import StreamedReply
 from luckrig.nodeproxy.timing import Meter
 from luckrig.nodeproxy.tokens import TokenVerifier
@@ -107,12 +108,14 @@ def _request() -> Iterator[Operation]:
     body = {"model": "burst", "messages": messages, "stream": True, "temperature": 0.7}
     encoded = msgspec.json.encode(body)
     yield f"strict parse of a chat, {len(encoded):,} bytes", lambda: parse_chat(encoded)
-    pack = load_pack("baseline")
+    rules = RuleSet(shipped_packs())
     ascii_text = (words * 60)[:4096]
     letters = "Der Fuchs läuft über die Brücke, während die Glocke läutet. "
     accented = (letters * 80)[:4096]
-    yield "rules over 4,096 ASCII letters", lambda: pack.first_hit([ascii_text])
-    yield "rules over 4,096 letters with accents", lambda: pack.first_hit([accented])
+    yield "rules over a chat of 900 letters", lambda: rules.first_hit([ascii_text[:900]])
+    yield "rules over 400 KB", lambda: rules.first_hit([words * 5_000])
+    yield "rules over 4,096 ASCII letters", lambda: rules.first_hit([ascii_text])
+    yield "rules over 4,096 letters with accents", lambda: rules.first_hit([accented])
 
 
 def _chunk() -> Iterator[Operation]:

@@ -67,6 +67,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),
     "tracker": LazyCommand("luckrig.cli.tracker:tracker", "Run a tracker."),
     "notes": LazyCommand("luckrig.cli.notes:command", "Read and write tuning notes about rigs."),
+    "filter": LazyCommand(
+        "luckrig.cli.filter:command", "See which rule a text breaks, on this machine."
+    ),
     "score": LazyCommand("luckrig.cli.score:command", "Show what you contributed, and why."),
     "admin": LazyCommand("luckrig.cli.admin:command", "Decide, as a tracker's operator."),
     "log": LazyCommand(

@@ -5,14 +5,12 @@ import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Protocol
 
 from luckrig.nodeproxy.app import NodeProxy
 from luckrig.nodeproxy.describe import rig_headers
 from luckrig.nodeproxy.engine_watch import EngineWatch
 from luckrig.nodeproxy.engines.detect import Found
-from luckrig.nodeproxy.filters.rules import RulePack
 from luckrig.nodeproxy.keyset import KeysetFollower, KeysetSource
 from luckrig.nodeproxy.moderation.flags import FlagLog
 from luckrig.nodeproxy.moderation.hook import ModerationHook
@@ -140,7 +138,7 @@ def create_node(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
         read=ReadRequest(watch.is_offered),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
-        obey_rules=ObeyRules([load_pack("baseline")]),
+        obey_rules=ObeyRules(),
         wait_for_turn=WaitForTurn(
             queue=queue,
             monotonic=monotonic,
@@ -195,9 +193,3 @@ def _moderation(
     return Moderation(
         hook=hook, step=Moderate(hook, flags), output=recorder or blocker, recorder=recorder
     )
-
-
-def load_pack(name: str) -> RulePack:
-    """A rule pack that ships with luckrig. Raises ValueError when it is broken."""
-    pack = files("luckrig.nodeproxy.filters").joinpath("packs", f"{name}.toml")
-    return RulePack.from_toml(pack.read_bytes())

@@ -2,39 +2,41 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from luckrig.nodeproxy.exchange import Exchange
-from luckrig.nodeproxy.filters.rules import Hit, RulePack
+from luckrig.nodeproxy.filters.pack import RulePack, shipped_packs
+from luckrig.nodeproxy.filters.rules import RuleSet
+from luckrig.nodeproxy.filters.views import SEAM
 from luckrig.nodeproxy.steps.text_fields import field_of, texts_of
 from luckrig.protocol.errors import PeerError
 
 INLINE_CHARS: Final = 8_192
 """Longer texts are checked in a thread, so that they don't hold up everybody else's stream. A
-thread costs about 60 µs, more than the check of a short text."""
+thread costs about 60 µs, more than the check of a short text. The check goes in slices, so the
+thread gives the interpreter back every few hundred µs."""
 
 
-@dataclass(frozen=True)
 class ObeyRules:
     """Raises PeerError content_filter with the category, never the rule."""
 
-    packs: Sequence[RulePack]
+    def __init__(self, extra: Sequence[RulePack] = ()) -> None:
+        """extra: the owner's packs, beside the shipped ones, which always apply."""
+        self._rules = RuleSet([*shipped_packs(), *extra])
 
     async def __call__(self, exchange: Exchange) -> None:
-        """Check every text-bearing field of the request."""
-        found = texts_of(exchange)
-        if sum(map(len, found)) <= INLINE_CHARS:
-            hit = self._first_hit(found)
+        """Check every text-bearing field of the request, all of them as one text.
+
+        As one, because words and sentences can be split over messages; see SEAM.
+        """
+        text = SEAM.join(texts_of(exchange))
+        if len(text) <= INLINE_CHARS:
+            hit = self._rules.first_hit([text])
         else:
-            hit = await asyncio.to_thread(self._first_hit, found)
+            hit = await asyncio.to_thread(self._rules.first_hit, [text])
         if hit is not None:
             raise PeerError(
                 "content_filter",
                 f"A rule of this rig refuses this request (category: {hit.category}).",
                 param=field_of(exchange),
             )
-
-    def _first_hit(self, found: list[str]) -> Hit | None:
-        hits = (pack.first_hit(found) for pack in self.packs)
-        return next((hit for hit in hits if hit is not None), None)
