@@ -47,8 +47,10 @@ _SHAPE: Final = bytes(
     else 0x2C
     for code in range(128)
 ) + bytes([0x2C]) * 128  # fmt: skip
-"""Hexadecimal digits as h, x as it is, other letters as a, Morse's signs as dots, separators as spaces."""
+"""Hexadecimal digits as h, x as it is, other letters as a, Morse's signs as dots, separators as
+spaces."""
 _ALL_LETTERS: Final = bytes(0x61 if code in b"ahx" else 0x20 for code in range(256))
+_ASCII_RUN: Final = re.compile(rb"[\n\x20-\x7e]{6,}")
 _HEX_SIGNS: Final = (b"hhhhhhhhhhhh", b"hh hh hh", b"xhh")
 
 
@@ -76,7 +78,11 @@ def has_smuggled_run(text: str) -> bool:
 
 
 def _readable(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+    """UTF-8, or the runs of ASCII in other bytes, such as those of an image."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return b"\n".join(_ASCII_RUN.findall(data.replace(b"\0", b""))).decode("ascii")
 
 
 def _from_base64(run: str) -> str:
@@ -117,7 +123,7 @@ def _sign_letter(signs: re.Match[str]) -> str:
 
 
 def _from_selectors(text: str) -> str:
-    """One byte per selector. U+FE0E and U+FE0F alone are what emoji have, bytes that no text has."""
+    """One byte per selector. U+FE0E and U+FE0F are what emoji have."""
     codes = map(ord, _ANY_SELECTOR.findall(text))
     return _readable(
         bytes(code - 0xFE00 if code < 0xE0000 else code - 0xE0100 + 16 for code in codes)

@@ -21,7 +21,7 @@ from luckrig.nodeproxy.filters.views import MAX_CACHED, SEAM, Kind, fold_charact
 _WINDOW: Final = 40
 """Characters beside a fragment in which its anchor is looked for; repeated letters make it long."""
 _MANY_SIGNS: Final = 3
-"""From so many of one sign on, signs may be leet or separators; both are tried."""
+"""From so many of one sign on, not before a space, signs may be leet or separators; both count."""
 _FRAGMENT_LETTERS: Final = 5
 
 # Letters of English in 100,000; l is with i in a skeleton.
@@ -78,6 +78,16 @@ class _Skeletons(dict[int, str]):
 _REPEATED: Final = re.compile(r"(.)\1+")
 
 
+def _once(repeated: re.Match[str]) -> str:
+    """Python 3.11 expands a template such as \\1 much more slowly than it calls a function."""
+    return repeated[1]
+
+
+def _may_separate(sign: str, text: str) -> bool:
+    count = text.count(sign)
+    return count >= _MANY_SIGNS and count - text.count(sign + " ") >= _MANY_SIGNS
+
+
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """A literal in one of the ways it may be written. rules: numbers of the rules that have it."""
@@ -105,7 +115,12 @@ class Prefilter:
             for (skeleton, kind), numbers in rules.items()
         ]
         first_letters = _first_letters(anchor.skeleton for anchor in self._anchors)
-        parts = {_fragment(anchor.skeleton, first_letters) for anchor in self._anchors}
+        self._by_first: dict[str, list[Anchor]] = {}
+        parts: set[tuple[str, str]] = set()
+        for anchor in self._anchors:
+            part = _fragment(anchor.skeleton, first_letters)
+            parts.add(part)
+            self._by_first.setdefault(part[1][0], []).append(anchor)
         self._ascii_scan = _compile(part for part in parts if part[1].isascii())
         self._scan = _compile(parts)
 
@@ -118,12 +133,12 @@ class Prefilter:
 
     def collapsed(self, text: str) -> str:
         """A text's skeleton, repeated letters as one. For short texts: it costs 30 ns a letter."""
-        return _REPEATED.sub(r"\1", self._signs.of(text))
+        return _REPEATED.sub(_once, self._signs.of(text))
 
     def skeletons(self, text: str) -> list[str]:
         """The skeletons to scan: a second one if signs may be separators."""
         found = [self._signs.of(text)]
-        if any(text.count(sign) >= _MANY_SIGNS for sign in tables.SEPARATING_SIGNS):
+        if any(_may_separate(sign, text) for sign in tables.SEPARATING_SIGNS):
             found.append(self._no_signs.of(text))
         return found
 
@@ -132,12 +147,19 @@ class Prefilter:
         found: set[Anchor] = set()
         is_spelled = False
         scan = self._ascii_scan if skeleton.isascii() else self._scan
-        for match in scan.finditer(skeleton):
-            is_spelled |= " " in match[0]
-            near = skeleton[max(0, match.start() - _WINDOW) : match.end() + _WINDOW]
-            near = _REPEATED.sub(r"\1", near)
-            # All of them: what a match has consumed may belong to other anchors too.
-            found.update(anchor for anchor in self._anchors if anchor.skeleton in near)
+        match = scan.search(skeleton)
+        while match is not None:
+            start = match.start()
+            if " " in match[0]:
+                is_spelled = True
+            elif not found.issuperset(self._by_first[skeleton[start]]):
+                near = skeleton[max(0, start - _WINDOW) : match.end() + _WINDOW]
+                near = _REPEATED.sub(_once, near)
+                found.update(
+                    each for each in self._by_first[skeleton[start]] if each.skeleton in near
+                )
+            # From the next letter on: what this match has consumed may belong to others too.
+            match = scan.search(skeleton, start + 1)
         return found, is_spelled
 
     def hits_without_spaces(self, text: str) -> set[Anchor]:
@@ -165,9 +187,8 @@ def _first_letters(skeletons: Iterable[str]) -> set[str]:
 def _parts(skeleton: str) -> list[tuple[str, str]]:
     """Parts of an anchor's longest word: a letter and what follows it, and two letters before."""
     word = max(skeleton.split(), key=len)
-    return [
-        (word[max(0, at - 2) : at], word[at : at + _FRAGMENT_LETTERS]) for at in range(len(word))
-    ]
+    starts = range(max(1, len(word) - 1))  # with a letter after it: looking ahead is cheap
+    return [(word[max(0, at - 2) : at], word[at : at + _FRAGMENT_LETTERS]) for at in starts]
 
 
 def _fragment(skeleton: str, first_letters: set[str]) -> tuple[str, str]:

@@ -89,13 +89,13 @@ def bare(text: str) -> str:
 
 def single(text: str) -> str:
     """Every run of one letter as that letter: "chiiilld" is "child", and so is "child"."""
-    return _REPEATED.sub(r"\1", text)
+    return _REPEATED.sub(lambda repeated: repeated[1], text)
 
 
 def spelled(text: str) -> str:
     """The letters that stand alone, at least three in a row, joined; runs on lines of their own."""
     runs = (_SPACES.sub("", run[0]) for run in _SINGLE_LETTERS.finditer(bare(text)))
-    return "\n".join(runs)
+    return "\n".join(dict.fromkeys(runs))
 
 
 def plain_views(folded: str) -> Iterator[tuple[str, str]]:
