@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Final
 
 from luckrig.nodeproxy.filters import tables
@@ -34,6 +35,8 @@ _FREQUENCY: Final = dict(
     )
 )  # fmt: skip
 _RARE: Final = 50
+_FREQUENT: Final = 4_500
+"""Letters from here on make a bad beginning of a branch: it would be tried everywhere."""
 
 
 def _skeleton_character(character: str, *, signs: bool) -> str:
@@ -188,6 +191,8 @@ def _parts(skeleton: str) -> list[tuple[str, str]]:
     """Parts of an anchor's longest word: a letter and what follows it, and two letters before."""
     word = max(skeleton.split(), key=len)
     starts = range(max(1, len(word) - 1))  # with a letter after it: looking ahead is cheap
+    if min(_frequency(word[at]) for at in starts) > _FREQUENT:
+        starts = range(len(word))
     return [(word[max(0, at - 2) : at], word[at : at + _FRAGMENT_LETTERS]) for at in starts]
 
 
@@ -219,21 +224,30 @@ def _after(before: str, part: str) -> str:
 
 
 def _compile(parts: Iterable[tuple[str, str]]) -> re.Pattern[str]:
-    """One alternation by first letter. Every later letter may be repeated; the letter before the
-    first one is looked at last, because looking back is what costs most."""
-    by_first: dict[str, list[str]] = {}
+    """One alternation by first and second letter, so that few branches are tried.
+
+    Every letter may be repeated. The letters before the first one are looked at last, because
+    looking back is what costs most.
+    """
+    branches: dict[str, dict[str, list[str]]] = {}
     for before, part in sorted(parts):
-        second, others = part[1:2], part[2:]
-        rest = re.escape(second) + _after(before, part[:2])
-        rest += f"{re.escape(second)}*" if second else ""
-        rest += "".join(f"{re.escape(letter)}{re.escape(letter)}*" for letter in others)
-        by_first.setdefault(part[0], []).append(rest)
+        first, second, others = part[:1], part[1:2], part[2:]
+        tail = _after(before, first + second) + _repeatable(others, after=second)
+        branches.setdefault(first, {}).setdefault(second, []).append(tail)
         if second:
-            first = re.escape(part[0])
-            stretched = "".join(f"{re.escape(letter)}{re.escape(letter)}*" for letter in part[1:])
-            by_first[part[0]].append(f"{first}{first}*{stretched}")
-    branches = [
-        f"{re.escape(first)}(?:{'|'.join(rests)}| [ ]*[^ ] [ ]*[^ ](?![^ ]))"
-        for first, rests in by_first.items()
-    ]
-    return re.compile("|".join(branches) or r"(?!)")
+            stretched = _repeatable(part[1:], after=first)
+            branches[first].setdefault(first, []).append(stretched)
+    return re.compile("|".join(starmap(_branch, branches.items())) or r"(?!)")
+
+
+def _branch(first: str, tails: dict[str, list[str]]) -> str:
+    ways = [f"{re.escape(second)}(?:{'|'.join(each)})" for second, each in tails.items() if second]
+    ways += tails.get("", [])
+    ways.append(" [ ]*[^ ] [ ]*[^ ](?![^ ])")  # letters that stand alone
+    return f"{re.escape(first)}(?:{'|'.join(ways)})"
+
+
+def _repeatable(letters: str, *, after: str) -> str:
+    """The letters, each as often as it likes, and before them more of the letter that was last."""
+    more = f"{re.escape(after)}*" if after else ""
+    return more + "".join(f"{re.escape(letter)}{re.escape(letter)}*" for letter in letters)
