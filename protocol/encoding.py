@@ -4,13 +4,17 @@ A decoder that accepts several spellings of one token lets a cache, a deny list 
 disagree about whether two tokens are the same.
 """
 
-import base64
 import binascii
+from typing import Final
+
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URL: Final = bytes.maketrans(b"-_+/", b"+/--")  # a plain + or / becomes what base64 lacks
 
 
 def b64url_encode(data: bytes) -> str:
     """Bytes to unpadded base64url."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    encoded = binascii.b2a_base64(data, newline=False)
+    return encoded.translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def b64url_decode(text: str) -> bytes:
@@ -19,8 +23,9 @@ def b64url_decode(text: str) -> bytes:
     Raises ValueError on padding, foreign characters, or bits that the last character must not set.
     """
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
+        padded = text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
+        data = binascii.a2b_base64(padded, strict_mode=True)
+    except ValueError as error:
         raise ValueError("not base64url") from error
     if b64url_encode(data) != text:
         raise ValueError("not canonical base64url")

@@ -7,7 +7,7 @@ fields that the caller's type names, and only one algorithm exists.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 import msgspec
 
@@ -17,6 +17,7 @@ from luckrig.protocol.keys import SIGNATURE_BYTES, Jwk, PrivateKey, PublicKey
 from luckrig.protocol.strictjson import decode
 
 ALGORITHM: Final = "Ed25519"
+_MAX_REMEMBERED_CHARS: Final = 512
 
 
 class KidHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,10 +81,7 @@ def parse_parts(
     protected: str, payload: str, signature: str, *, header_type: type[Header], typ: str
 ) -> Jws[Header]:
     """The same for a JWS that comes in its three parts, as in the JSON serialisation."""
-    try:
-        header = decode(b64url_decode(protected), header_type)
-    except PeerError as error:
-        raise ValueError("bad JWS header") from error
+    header = _read_header(protected, header_type)
     if header.alg != ALGORITHM or header.typ != typ:
         raise ValueError("wrong algorithm or type")
     raw_signature = b64url_decode(signature)
@@ -102,6 +100,24 @@ def decode_claims(parsed: Jws[Header], claims_type: type[Claims]) -> Claims:
         return decode(parsed.payload, claims_type)
     except PeerError as error:
         raise ValueError("bad claims") from error
+
+
+def _read_header(protected: str, header_type: type[Header]) -> Header:
+    if len(protected) > _MAX_REMEMBERED_CHARS:
+        return _decode_header(protected, header_type)
+    # A cast, for lru_cache forgets that the answer's type is the argument's.
+    return cast(Header, _remembered_header(protected, header_type))
+
+
+def _decode_header(protected: str, header_type: type[Header]) -> Header:
+    try:
+        return decode(b64url_decode(protected), header_type)
+    except PeerError as error:
+        raise ValueError("bad JWS header") from error
+
+
+# The thousand tokens of one tracker have one header. Only good ones are remembered.
+_remembered_header = lru_cache(maxsize=256)(_decode_header)
 
 
 # One signer signs many: a rig its receipts, a tracker its tokens.

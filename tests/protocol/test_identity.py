@@ -1,6 +1,7 @@
 """Keys, ids, encodings and addresses."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,40 @@ def test_other_jwks_are_no_keys(jwk: Jwk) -> None:
 
 def test_a_key_that_is_no_point_verifies_nothing() -> None:
     assert not PublicKey(b"\xff" * 32).verifies(bytes(64), b"")
+
+
+@settings(deadline=None)
+@given(seed=st.binary(min_size=32, max_size=32), message=st.binary(max_size=500))
+def test_openssl_makes_and_takes_the_same_signatures(seed: bytes, message: bytes) -> None:
+    ours, theirs = PrivateKey(seed), Ed25519PrivateKey.from_private_bytes(seed)
+    signature = theirs.sign(message)
+    assert ours.sign(message) == signature
+    assert ours.public.raw == theirs.public_key().public_bytes_raw()
+    assert ours.public.verifies(signature, message)
+
+
+@pytest.mark.parametrize("length", [0, 1, 63, 65, 128])
+def test_a_signature_of_another_length_is_none(length: int) -> None:
+    """The library takes signature and message in one piece: the edge between them is ours."""
+    key = PrivateKey(bytes(32))
+    signed = key.sign(b"message") + b"message"
+    assert not key.public.verifies(signed[:length], signed[length:])
+
+
+# RFC 7748 and 8032 have the curve; these points multiply to the neutral element.
+SMALL_ORDER = [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+]
+
+
+@pytest.mark.parametrize("raw", SMALL_ORDER)
+def test_a_key_of_small_order_verifies_nothing(raw: str) -> None:
+    """OpenSSL takes S = 0, R = 1 from the first of them for every message."""
+    key = PublicKey(bytes.fromhex(raw))
+    assert not key.verifies(bytes([1]) + bytes(63), b"anything")
 
 
 @settings(deadline=None)
