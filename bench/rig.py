@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.mock_engine import Listening
 from bench.processes import say
-from luckrig.cli.serve import bind, origin_of, run
+from luckrig.cli.serve import bind, origin_of, run, spare_collector
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import create_node
 from luckrig.nodeproxy.server import serving
@@ -92,6 +92,7 @@ async def _serve(engine_url: str) -> None:
     async with serving(node.app, sock, settings.limits), node.running():
         tokens = [make_token(number, now=int(time.time())) for number in range(USERS)]
         say(Listening(sock.getsockname()[1], tokens))
+        spare_collector()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, sys.stdin.buffer.read)  # ends with the measurement
 

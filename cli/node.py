@@ -18,7 +18,7 @@ from luckrig.cli.options import (
 )
 from luckrig.cli.output import note, print_json, say
 from luckrig.cli.rig import RigPlan, RunningRig, chosen_moderation, running_rig
-from luckrig.cli.serve import run, stop_on_signals
+from luckrig.cli.serve import run, spare_collector, stop_on_signals
 from luckrig.nodeproxy.settings import engine_api_key
 from luckrig.protocol.address import TrackerAddress, is_origin
 from luckrig.protocol.errors import LuckrigError
@@ -116,6 +116,7 @@ async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> No
         )
         async with running_rig(plan, tracker) as rig:
             _announce(rig, as_json=as_json)
+            spare_collector()
             await stop.wait()
     if not as_json:
         note("The rig has stopped; the map will show it as unavailable.")

@@ -9,7 +9,7 @@ from luckrig.cli.home import Home
 from luckrig.cli.hosting import running_tracker
 from luckrig.cli.options import ListenAddress, json_option, listen_option, verbose_option
 from luckrig.cli.output import note, print_json, say
-from luckrig.cli.serve import bind, origin_of, run, stop_on_signals
+from luckrig.cli.serve import bind, origin_of, run, spare_collector, stop_on_signals
 from luckrig.protocol.address import TrackerAddress, is_origin
 from luckrig.protocol.errors import LuckrigError
 from luckrig.tracker.settings import TrackerSettings
@@ -45,6 +45,7 @@ async def _serve(
         settings = _settings(public_url, allow_private, bound_to=origin_of(sock))
         async with running_tracker(home, settings, sock) as address:
             _announce(address, as_json=as_json)
+            spare_collector()
             await stop.wait()
     if not as_json:
         note("The tracker has stopped.")

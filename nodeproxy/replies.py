@@ -50,22 +50,31 @@ class StreamedReply:
     def ending(self, timing: Timing, receipt: str) -> bytes:
         """The last events: finish reason, usage if it was asked for, timing and receipt, [DONE]."""
         documents = [_decode_document(chunk.raw) for chunk in self._held]
-        usage = next((doc["usage"] for doc in reversed(documents) if doc.get("usage")), None)
-        kept = [_without_usage(document) for document in documents if document.get("choices")]
+        usage = next((doc["usage"] for doc in reversed(documents) if _has(doc, "usage")), None)
+        kept = [_without_usage(document) for document in documents if _has(document, "choices")]
         if self._include_usage and usage is not None:
             first = documents[0]
             kept.append({key: first[key] for key in _NAMES if key in first})
-            kept[-1].update(choices=[], usage=usage)
+            kept[-1].update(choices=_NO_CHOICES, usage=usage)
         if kept:
-            kept[-1]["luckrig"] = {"timing": timing, "receipt": receipt}
+            own = msgspec.json.encode({"timing": timing, "receipt": receipt})
+            kept[-1]["luckrig"] = msgspec.Raw(own)
         events = [b"data: " + msgspec.json.encode(document) + b"\n\n" for document in kept]
         return b"".join([*events, DONE])
 
 
+_Document = dict[str, msgspec.Raw]
+"""What the engine wrote, decoded no deeper than is needed to leave some of it out."""
+
+_NO_CHOICES: Final = msgspec.Raw(b"[]")
 _NAMES: Final = ("id", "object", "created", "model", "system_fingerprint")
 
 
-def _without_usage(document: dict[str, Any]) -> dict[str, Any]:
+def _has(document: _Document, key: str) -> bool:
+    return key in document and bytes(document[key]) not in (b"null", b"[]", b"{}")
+
+
+def _without_usage(document: _Document) -> _Document:
     """Usage has its own last chunk; llama-server's timings are in ours."""
     return {key: value for key, value in document.items() if key not in ("usage", "timings")}
 
@@ -82,7 +91,7 @@ class _Head(msgspec.Struct):
 
 
 # Made once: building a decoder costs three times as much as decoding a chunk.
-_decode_document: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_document: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_head: Final = msgspec.json.Decoder(_Head).decode
 
 
