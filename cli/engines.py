@@ -8,7 +8,8 @@ from luckrig.cli.home import Home
 from luckrig.cli.output import note
 from luckrig.engine.process import EngineSpec, start_engine
 from luckrig.engine.tiny import TINY_CONTEXT, TINY_MODEL
-from luckrig.nodeproxy.engines.detect import find_local
+from luckrig.nodeproxy.engines.advice import what_to_do
+from luckrig.nodeproxy.engines.detect import find_engines
 
 TINY_SLOTS: Final = 2
 
@@ -20,11 +21,13 @@ async def chosen_engine(choice: str, home: Home) -> AsyncGenerator[str, None]:
         yield choice
         return
     if choice == "auto":
-        for found in await find_local():
-            if found.state.offers:
+        for found in (await find_engines()).found:
+            problem = what_to_do(found.state)
+            if problem is None:
                 note(f"Using the {found.state.kind} at {found.url}.")
                 yield found.url
                 return
+            note(f"Not using the {found.state.kind} at {found.url}. {problem}")
     spec = EngineSpec(
         model_path=TINY_MODEL, alias="tiny", slots=TINY_SLOTS, context_length=TINY_CONTEXT
     )

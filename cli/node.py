@@ -17,7 +17,13 @@ from luckrig.cli.options import (
     verbose_option,
 )
 from luckrig.cli.output import note, print_json, say
-from luckrig.cli.rig import RigPlan, RunningRig, chosen_moderation, running_rig
+from luckrig.cli.rig import (
+    RigPlan,
+    RunningRig,
+    chosen_context,
+    chosen_moderation,
+    running_rig,
+)
 from luckrig.cli.serve import run, spare_collector, stop_on_signals
 from luckrig.nodeproxy.settings import engine_api_key
 from luckrig.protocol.address import TrackerAddress, is_origin
@@ -104,6 +110,7 @@ async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> No
         plan = RigPlan(
             engine_url=engine_url,
             engine_key=engine_api_key(os.environ),
+            engine_context=chosen_context(os.environ),
             name=asked.name,
             note=asked.note,
             listen=(asked.listen.host, asked.listen.port),

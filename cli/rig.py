@@ -10,11 +10,17 @@ from pathlib import Path
 from luckrig.cli.serve import bind, origin_of
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.describe import Listing, describe_node
-from luckrig.nodeproxy.engines.detect import detect
+from luckrig.nodeproxy.engines.advice import what_to_do
+from luckrig.nodeproxy.engines.detect import Found, Missed, examine
 from luckrig.nodeproxy.hardware import detect_hardware
 from luckrig.nodeproxy.node import Node, create_node
 from luckrig.nodeproxy.server import serving
-from luckrig.nodeproxy.settings import ModerationSettings, NodeSettings, moderation_settings
+from luckrig.nodeproxy.settings import (
+    ModerationSettings,
+    NodeSettings,
+    engine_context,
+    moderation_settings,
+)
 from luckrig.protocol.descriptor import Policy
 from luckrig.protocol.errors import LuckrigError, UpstreamError
 from luckrig.protocol.keys import PrivateKey
@@ -24,7 +30,8 @@ from luckrig.protocol.keys import PrivateKey
 class RigPlan:
     """Everything that decides how a rig runs.
 
-    engine_url: its engine. listen: (host, port) of the node proxy, port 0 for a free one.
+    engine_url: its engine. engine_context: the context length that ollama shall load models with,
+    None for its own choice. listen: (host, port) of the node proxy, port 0 for a free one.
     endpoint: where clients reach it, if that isn't where it listens. max_active: None for as many
     as the engine can run at once. moderation: the service that checks texts, if there is one.
     """
@@ -40,6 +47,7 @@ class RigPlan:
     node_key: PrivateKey
     owner_key: PrivateKey
     moderation: ModerationSettings | None = None
+    engine_context: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +74,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
             "A rig needs its tracker's full address, https://host#r1…; the tracker's pages show it "
             "at the bottom.",
         )
-    found = await detect(plan.engine_url, api_key=plan.engine_key)
-    if found is None or not found.state.offers:
-        raise UpstreamError(
-            "engine_unavailable",
-            f"No engine with a model answers at {plan.engine_url}. Start it, or pass --engine URL.",
-        )
+    found = await _usable_engine(plan)
     hardware = await asyncio.to_thread(detect_hardware)
     sock = bind(*plan.listen)
     endpoint = plan.endpoint or origin_of(sock)
@@ -117,6 +120,16 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         )
 
 
+async def _usable_engine(plan: RigPlan) -> Found:
+    found = await examine(plan.engine_url, api_key=plan.engine_key, num_ctx=plan.engine_context)
+    problem = found.why if isinstance(found, Missed) else what_to_do(found.state)
+    if isinstance(found, Missed) or problem is not None:
+        raise UpstreamError(
+            "engine_unavailable", f"No engine to use at {plan.engine_url}. {problem}"
+        )
+    return found
+
+
 def chosen_moderation(environ: Mapping[str, str], folder: Path) -> ModerationSettings | None:
     """The moderation service of the environment, with its flags under the rig's folder.
 
@@ -124,5 +137,13 @@ def chosen_moderation(environ: Mapping[str, str], folder: Path) -> ModerationSet
     """
     try:
         return moderation_settings(environ, folder=folder / "moderation")
+    except ValueError as error:
+        raise LuckrigError("invalid_request", f"{error}.") from error
+
+
+def chosen_context(environ: Mapping[str, str]) -> int | None:
+    """The context length for ollama, if the owner set one. Raises LuckrigError on a wrong value."""
+    try:
+        return engine_context(environ)
     except ValueError as error:
         raise LuckrigError("invalid_request", f"{error}.") from error

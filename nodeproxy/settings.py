@@ -71,6 +71,20 @@ def engine_api_key(environ: Mapping[str, str]) -> str | None:
     return environ.get("LUCKRIG_ENGINE_KEY") or None
 
 
+def engine_context(environ: Mapping[str, str]) -> int | None:
+    """The context length that ollama shall load models with, for all requests the same:
+    LUCKRIG_ENGINE_CONTEXT, 256 to 10,000,000 tokens; None leaves it to ollama.
+
+    Raises ValueError for anything else.
+    """
+    text = environ.get("LUCKRIG_ENGINE_CONTEXT")
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{3,8}", text) or not 256 <= int(text) <= 10_000_000:
+        raise ValueError("LUCKRIG_ENGINE_CONTEXT must be a whole number from 256 to 10000000")
+    return int(text)
+
+
 def moderation_settings(environ: Mapping[str, str], *, folder: Path) -> ModerationSettings | None:
     """Read LUCKRIG_MODERAT… variables; None without LUCKRIG_MODERATION_URL.
 

@@ -29,7 +29,7 @@ OWNER_TYPE: Final = "lr-owner+jws"
 MAX_DESCRIPTOR_BYTES: Final = 65_536
 
 Capability = Literal["chat", "completion", "embedding", "tools", "vision"]
-EngineKind = Literal["llama-server", "ollama", "openai-compatible"]
+EngineKind = Literal["llama-server", "ollama", "lm-studio", "vllm", "openai-compatible"]
 
 _Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**50)]
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]

@@ -69,7 +69,7 @@ def read_ollama(body: bytes, request: EmbeddingsRequest) -> Embedded:
 
 def explain_fault(status: int, body: bytes, *, remedy: str) -> LuckrigError:
     """What an error answer means. remedy: what the owner has to do for embeddings, a sentence."""
-    says_no = b"support embeddings" in body or (status == 400 and b"ooling type" in body)
+    says_no = b"support embeddings" in body.lower() or (status == 400 and b"ooling type" in body)
     if status == 501 or says_no:
         return _no_embeddings(remedy)
     if b"too large to process" in body:  # llama-server's 500: an input has to fit one batch
@@ -78,6 +78,8 @@ def explain_fault(status: int, body: bytes, *, remedy: str) -> LuckrigError:
             "An input is longer than this rig's engine takes at once. Send it in pieces.",
             param="input",
         )
+    if status == 400 and b"matryoshka" in body:  # vLLM
+        return unsupported("dimensions", "This model's vectors can't be shortened.")
     error = explain(status, body)
     if status in (404, 405) and error.code == "engine_error":
         return _no_embeddings(remedy)

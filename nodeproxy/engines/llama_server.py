@@ -22,11 +22,10 @@ from luckrig.nodeproxy.engines.models import (
     status_of,
     unsupported,
 )
-from luckrig.nodeproxy.engines.openai_compatible import OpenAiCompatible
+from luckrig.nodeproxy.engines.openai_compatible import OpenAiCompatible, require_chosen_tool
 from luckrig.protocol.descriptor import Capability, EngineKind, Offer
-from luckrig.protocol.errors import PeerError
 from luckrig.protocol.openai.embeddings import EmbeddingsRequest
-from luckrig.protocol.openai.requests import ChatRequest, ChosenTool, CompletionRequest, Tool
+from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
 
 
 class _Settings(msgspec.Struct):
@@ -104,9 +103,7 @@ class LlamaServer(OpenAiCompatible):
     def adapt_chat(self, request: ChatRequest, model: KnownModel, body: dict[str, Any]) -> None:
         """Without template support it drops tools and effort silently, and fails on images."""
         refuse_unknown_skills(request, model)
-        if isinstance(request.tool_choice, ChosenTool):
-            body["tools"] = [_chosen(request, request.tool_choice)]
-            body["tool_choice"] = "required"
+        require_chosen_tool(request, body)  # it takes a function's name for "auto" without a word
         if request.reasoning_effort == "none":
             # Its switch for every template that thinks; of no effect on the others.
             del body["reasoning_effort"]
@@ -125,18 +122,6 @@ class LlamaServer(OpenAiCompatible):
             raise unsupported("dimensions", "This rig's engine can't shorten vectors.")
         if request.encoding_format == "base64":
             body["encoding_format"] = "base64"
-
-
-def _chosen(request: ChatRequest, choice: ChosenTool) -> Tool:
-    """The one tool to call. The server takes a function's name for "auto" without a word."""
-    for tool in request.tools or ():
-        if tool.function.name == choice.function.name:
-            return tool
-    raise PeerError(
-        "invalid_request",
-        "`tool_choice` names a function that isn't in `tools`.",
-        param="tool_choice",
-    )
 
 
 def _version(props: Props | None) -> str | None:

@@ -21,6 +21,12 @@ MAX_MODELS: Final = 64
 _MAX_CONTEXT: Final = 10**9
 _MAX_PARAMETERS: Final = 10**14
 
+_QUANTIZED: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:AWQ|GPTQ(?:-Int[2-8])?|(?:NV|MX)?FP[48]|BF16|FP16|INT[48]|W\dA\d{1,2}|BNB-4bit"
+    r"|I?Q\d_[A-Z0-9_]{1,8})(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+
 _SCALES: Final = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _SIZES: Final = {"Small": "S", "Medium": "M", "Large": "L"}
 
@@ -160,6 +166,15 @@ def clean_quantization(text: str | None) -> str | None:
     size = _SIZES.get(detail.split(" ")[0])
     name = f"{name.split(' ')[0]}_{size}" if size else name.split(" ")[0]
     return name if re.fullmatch(r"[\w.+-]{1,32}", name) and name.lower() != "unknown" else None
+
+
+def named_quantization(model: str) -> str | None:
+    """The quantisation that a repository's or folder's name tells: `AWQ` of `org/Qwen3-8B-AWQ`.
+
+    None where the name tells none: what isn't said isn't guessed.
+    """
+    match = _QUANTIZED.search(re.split(r"[/\\]", model.rstrip("/\\"))[-1])
+    return match[0].upper() if match else None
 
 
 def _has_images(request: ChatRequest) -> bool:

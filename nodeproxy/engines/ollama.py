@@ -1,6 +1,9 @@
 """ollama, by its native API.
 
-Not offered: models that run in somebody's cloud (remote_host). Models that only embed come last.
+Not offered: models that run in somebody's cloud, wherever ollama says so: remote_host or
+remote_model in its list, in what it shows of a model, and at last in a reply, which ends then.
+Models that only embed come last. How long a model stays in memory (keep_alive) is the owner's
+business and never a client's: no request has that field.
 """
 
 import re
@@ -55,6 +58,7 @@ class _Tag(msgspec.Struct):
     model: str
     digest: str = ""
     details: _Details = msgspec.field(default_factory=_Details)
+    capabilities: list[str] | None = None
     remote_host: str | None = None
     remote_model: str | None = None
 
@@ -80,6 +84,8 @@ class _Shown(msgspec.Struct):
     model_info: dict[str, Any] = {}
     capabilities: list[str] | None = None
     projector_info: dict[str, Any] | None = None
+    remote_host: str | None = None
+    remote_model: str | None = None
 
 
 class Ollama:
@@ -186,7 +192,9 @@ class Ollama:
 
     def _known(self, tag: _Tag, *, knows_logprobs: bool) -> KnownModel | None:
         shown = self._shown.get(_key(tag), _Shown())
-        skills = _skills(shown)
+        if shown.remote_host or shown.remote_model:  # which /api/tags of some versions leaves out
+            return None
+        skills = _skills(tag, shown)
         capabilities: list[Capability] = []
         if "completion" in skills:
             capabilities.extend(("chat", "completion"))
@@ -233,9 +241,10 @@ def _key(tag: _Tag) -> str:
     return tag.digest or tag.model
 
 
-def _skills(shown: _Shown) -> set[str]:
-    if shown.capabilities is not None:
-        return set(shown.capabilities)
+def _skills(tag: _Tag, shown: _Shown) -> set[str]:
+    told = tag.capabilities if shown.capabilities is None else shown.capabilities
+    if told is not None:
+        return set(told)
     skills = {"completion"}
     if ".Tools" in shown.template:
         skills.add("tools")

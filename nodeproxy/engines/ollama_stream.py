@@ -7,6 +7,7 @@
 | message.tool_calls, arguments an object  | delta.tool_calls, arguments a string, ids made here  |
 | done: true                               | a finish chunk, a usage chunk, [DONE]                |
 | error                                    | engine_error                                         |
+| remote_host, remote_model                | engine_error: it came from somebody's cloud          |
 
 Counters that are zero are absent (Go's omitempty). Durations are nanoseconds.
 """
@@ -67,6 +68,8 @@ class _Line(msgspec.Struct):
     eval_count: Count = 0
     eval_duration: Count = 0
     error: str = ""
+    remote_host: str = ""
+    remote_model: str = ""
 
 
 _NO_MESSAGE: Final = _Message()
@@ -117,6 +120,8 @@ class OllamaDecoder:
             raise nonsense() from error
         if line.error:
             raise UpstreamError("engine_error", "The rig's engine failed in the middle of a reply.")
+        if line.remote_host or line.remote_model:  # a local model gave way to one of that name
+            raise UpstreamError("engine_error", "The rig's engine asked a cloud, not the rig.")
         is_first = not self._head
         if is_first:
             self._head = self._make_head(line.created_at)

@@ -1,10 +1,11 @@
-"""Engines that speak OpenAI's API and tell nothing else: vLLM, LM Studio, and many more.
+"""Engines that speak OpenAI's API and tell nothing else: llama-cpp-python, SGLang, and many more.
 
-Quirks that are known and handled here:
+llama-server, LM Studio and vLLM speak it as well and are known better: their dialects build on this
+one. Quirks that are known and handled here:
 
-* vLLM lists `max_model_len` with each model; others call it `context_length` or `n_ctx`.
-* LM Studio answers unknown routes with 200 and an error, and lists models that aren't loaded yet.
-  Its older versions, and llama-cpp-python, leave the usage out of a stream.
+* The context is called `max_model_len`, `context_length` or `n_ctx`, if it is told at all.
+* Some leave the usage out of a stream, llama-cpp-python for one. Nothing is made up for it: the
+  reply has no usage then, and the receipt counts the pieces of text that came.
 * Many chat templates know no `developer` role: it goes out as `system`.
 * `max_completion_tokens` is unknown to many, `max_tokens` to none.
 """
@@ -27,15 +28,17 @@ from luckrig.nodeproxy.engines.models import (
     status_of,
 )
 from luckrig.protocol.descriptor import EngineKind, Offer
-from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.openai.embeddings import EmbeddingsRequest
 from luckrig.protocol.openai.requests import (
     AnyMessage,
     AssistantMessage,
     ChatRequest,
+    ChosenTool,
     CompletionRequest,
     DeveloperMessage,
     SystemMessage,
+    Tool,
 )
 
 _SAMPLING: Final = (
@@ -93,7 +96,7 @@ class OpenAiCompatible:
 
     def chat(self, request: ChatRequest, *, max_output_tokens: int) -> Call:
         """See base.Dialect."""
-        model = self._models.find(request.model)
+        model = self._models.find_writer(request.model)
         body = _fields(request, CHAT_FIELDS)
         body["messages"] = [_plain(message) for message in request.messages]
         self.adapt_chat(request, model, body)
@@ -101,7 +104,7 @@ class OpenAiCompatible:
 
     def completion(self, request: CompletionRequest, *, max_output_tokens: int) -> Call:
         """See base.Dialect."""
-        model = self._models.find(request.model)
+        model = self._models.find_writer(request.model)
         body = _fields(request, COMPLETION_FIELDS)
         body["prompt"] = request.prompt
         self.adapt_completion(request, body)
@@ -143,6 +146,25 @@ def output_limit(request: ChatRequest | CompletionRequest, allowed: int) -> int:
     if isinstance(request, ChatRequest) and request.max_completion_tokens is not None:
         wanted = request.max_completion_tokens
     return allowed if wanted is None else min(wanted, allowed)
+
+
+def require_chosen_tool(request: ChatRequest, body: dict[str, Any]) -> None:
+    """Where an engine knows no `tool_choice` that names a function: with that one tool on offer,
+    "required" can mean no other. Raises PeerError invalid_request for a name not in `tools`."""
+    if isinstance(request.tool_choice, ChosenTool):
+        body["tools"] = [_chosen(request, request.tool_choice)]
+        body["tool_choice"] = "required"
+
+
+def _chosen(request: ChatRequest, choice: ChosenTool) -> Tool:
+    for tool in request.tools or ():
+        if tool.function.name == choice.function.name:
+            return tool
+    raise PeerError(
+        "invalid_request",
+        "`tool_choice` names a function that isn't in `tools`.",
+        param="tool_choice",
+    )
 
 
 def _known(card: _Card) -> KnownModel:

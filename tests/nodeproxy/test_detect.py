@@ -6,7 +6,7 @@ import pytest
 
 from luckrig.nodeproxy.engines.base import Call
 from luckrig.nodeproxy.engines.chunks import Chunk, Usage
-from luckrig.nodeproxy.engines.detect import Found, detect, find_local, probe
+from luckrig.nodeproxy.engines.detect import Found, detect, find_engines, probe
 from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.errors import LuckrigError
 from tests.fake_engines.engine import AtOnce, FakeEngine, Fault, OnDemand
@@ -206,9 +206,11 @@ async def test_local_engines_are_found_in_the_order_of_the_ports() -> None:
 
     async with FakeOpenAi() as plain, FakeOllama() as ollama, scripted_engine(silent) as dead:
         ports = [int(url.rpartition(":")[2]) for url in (ollama.url, dead, plain.url)]
-        found = await find_local([*ports, 1])
-        assert [one.url for one in found] == [ollama.url, plain.url]
-        assert [one.state.kind for one in found] == ["ollama", "openai-compatible"]
+        search = await find_engines([*ports, 1])
+        assert [one.url for one in search.found] == [ollama.url, plain.url]
+        assert [one.state.kind for one in search.found] == ["ollama", "openai-compatible"]
+        assert [one.url for one in search.missed] == [dead, "http://127.0.0.1:1"]
+        assert [one.is_silent for one in search.missed] == [False, True]
 
 
 async def test_probes_run_side_by_side() -> None:
