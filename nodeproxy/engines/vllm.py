@@ -2,7 +2,7 @@
 
 * No quantisation is told: it is taken from the name of the model's repository or folder (`root`),
   where that names one, and left out otherwise. `root` itself stays here.
-* Cards with a `parent` are LoRA adapters. They are offered, for they are what the owner serves, with
+* Cards with a `parent` are LoRA adapters. They are offered, as what the owner serves, with
   the base model as their family, and with its quantisation and context.
 * It batches as many requests as its memory takes and doesn't say how many: the owner says, with
   --max-active. Its /metrics are some hundred kilobytes for two numbers, so they aren't read.

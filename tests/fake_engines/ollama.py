@@ -1,33 +1,23 @@
-"""A stand-in for ollama and its native API.
+"""A stand-in for ollama and its native API."""
 
-python -m tests.fake_engines.ollama [--port 11434] [--tps 20] [--fault NAME]
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from tests.fake_engines.engine import Exchange, FakeEngine, Fault, Refusal, run_by_hand, vector_of
+from tests.fake_engines.engine import FakeEngine
+from tests.fake_engines.knobs import (
+    MODEL,
+    OWNERS_FOLDER,
+    TEMPLATE,
+    FakeModel,
+    Fault,
+    vector_of,
+)
+from tests.fake_engines.wire import Exchange, Refusal, Request
 
-MODEL = "qwen3:4b"
-
-
-@dataclass
-class FakeModel:
-    """One model of `ollama list`. loaded_context: what /api/ps says, None while not loaded.
-    is_recent: whether /api/tags tells capabilities and context itself (new versions do)."""
-
-    name: str = MODEL
-    capabilities: Sequence[str] = ("completion", "tools", "thinking")
-    parameter_size: str = "4.0B"
-    quantization: str = "Q4_K_M"
-    trained_context: int = 40_960
-    loaded_context: int | None = 8_192
-    parameters: str = ""
-    remote_host: str = ""
-    is_recent: bool = True
+__all__ = ["MODEL", "FakeModel", "FakeOllama", "Said"]
 
 
 @dataclass(frozen=True)
@@ -41,16 +31,32 @@ class Said:
 class FakeOllama(FakeEngine):
     """ollama's server: /api/version, tags, ps, show, chat, generate, embed."""
 
+    default_model = MODEL
+    garbage = b"<html>\n"
+    broken = b'{"model":"qwen3:4b","message":{"role":"assistant","content":"x"},"done":false}\n'
+    error = b'{"error":"an error was encountered: CUDA error in %s/x.cu"}\n' % (
+        OWNERS_FOLDER.encode()
+    )
     version = "0.40.2"
     said = Said()
     counts_prompt = True
 
-    def __init__(self, **knobs: Any) -> None:
-        super().__init__(**knobs)
-        self.models = [FakeModel()]
+    def generates(self, request: Request) -> bool:
+        """Whether a request is one for text or vectors."""
+        return request.path in ("/api/chat", "/api/generate", "/api/embed")
+
+    def refusals(self) -> Mapping[Fault, Refusal]:
+        """{"error": text}, and what newer versions make of a prompt that is too long."""
+        texts: dict[Fault, tuple[int, str]] = {
+            "busy": (503, "server busy, please try again.  maximum pending requests exceeded"),
+            "loading": (503, "llm server loading model"),
+            "locked": (401, "unauthorized"),
+            "too-long": (400, _overflow(8889, 4096)),
+        }
+        return {name: Refusal(status, {"error": text}) for name, (status, text) in texts.items()}
 
     async def answer(self, exchange: Exchange) -> None:
-        """Route one request. With the faults that strike at once, only these routes fail."""
+        """Route one request."""
         method, path = exchange.request.method, exchange.request.path
         match method, path:
             case "GET", "/":
@@ -65,13 +71,10 @@ class FakeOllama(FakeEngine):
             case "POST", "/api/show":
                 await exchange.send_json(_show(self._find(exchange)))
             case "POST", "/api/chat":
-                self._refuse()
                 await self._chat(exchange)
             case "POST", "/api/generate":
-                self._refuse()
                 await self._chat(exchange)
             case "POST", "/api/embed":
-                self._refuse()
                 await self._embed(exchange)
             case _:
                 raise Refusal(404, "404 page not found")
@@ -82,17 +85,6 @@ class FakeOllama(FakeEngine):
             if model.name == name:
                 return model
         raise Refusal(404, {"error": f"model '{name}' not found"})
-
-    def _refuse(self) -> None:
-        refusals: dict[Fault, tuple[int, str]] = {
-            "busy": (503, "server busy, please try again.  maximum pending requests exceeded"),
-            "loading": (503, "llm server loading model"),
-            "locked": (401, "unauthorized"),
-            "too-long": (400, _overflow(8889, 4096)),
-        }
-        if self.fault in refusals:
-            status, text = refusals[self.fault]
-            raise Refusal(status, {"error": text})
 
     async def _embed(self, exchange: Exchange) -> None:
         asked = exchange.request.json
@@ -111,19 +103,12 @@ class FakeOllama(FakeEngine):
         limit = asked["options"].get("num_predict")
         count = 0
         async for text in self.tokens(exchange, limit):
-            if self.strikes("garbage", count):
-                await exchange.piece(b"<html>\n")
-            if self.strikes("half", count):
-                await exchange.half(b'{"model":"qwen3:4b","message":{"role"}}\n')
-                return
-            if self.strikes("error", count):
-                await exchange.piece(b'{"error":"an error was encountered: CUDA error"}\n')
-                await exchange.piece(b"")
-                return
             count += 1
             await self._line(exchange, {"role": "assistant", "content": text})
-        if self.said.tool_calls:
-            calls = list(self.said.tool_calls)
+        calls = list(self.said.tool_calls)
+        if (name := self.wanted_tool(asked)) is not None:
+            calls.append({"function": {"name": name, "arguments": {}}})
+        if calls:
             await self._line(exchange, {"role": "assistant", "content": "", "tool_calls": calls})
         await self._last_line(exchange, count)
 
@@ -207,9 +192,9 @@ def _ps(model: FakeModel) -> dict[str, object]:
 
 def _show(model: FakeModel) -> dict[str, object]:
     return {
-        "modelfile": "FROM /home/owner/secret/path",
+        "modelfile": f"FROM {OWNERS_FOLDER}/{model.name}",
         "parameters": model.parameters,
-        "template": "{{ .Prompt }}",
+        "template": TEMPLATE,
         "details": _details(model),
         "model_info": {
             "general.architecture": "qwen3",
@@ -219,7 +204,3 @@ def _show(model: FakeModel) -> dict[str, object]:
         "capabilities": list(model.capabilities),
         "modified_at": "2026-08-01T00:00:00Z",
     }
-
-
-if __name__ == "__main__":
-    run_by_hand(FakeOllama, default_port=11434)

@@ -1,14 +1,13 @@
-"""A stand-in for an engine that only speaks OpenAI's API: models, chat, completions, embeddings.
+"""A stand-in for an engine that only speaks OpenAI's API: models, chat, completions, embeddings."""
 
-python -m tests.fake_engines.openai_compatible [--port 8000] [--tps 20] [--fault NAME]
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from tests.fake_engines.engine import Exchange, FakeEngine, Refusal, run_by_hand, vector_of
+from tests.fake_engines.engine import FakeEngine
+from tests.fake_engines.knobs import OWNERS_FOLDER, FakeModel, Fault, vector_of
+from tests.fake_engines.wire import Exchange, Refusal
 
 MODEL = "stand-in"
 
@@ -27,7 +26,11 @@ class FakeOpenAi(FakeEngine):
     embeddings: what /v1/embeddings answers instead of vectors; a Refusal is raised.
     """
 
-    cards: list[dict[str, Any]] = [{"id": MODEL, "object": "model", "owned_by": "me"}]  # noqa: RUF012
+    garbage = b"data: {]\n\n"
+    broken = b'data: {"id":"x","choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
+    error = b'data: {"error":{"message":"CUDA error in %s/x.cu","code":500}}\n\n' % (
+        OWNERS_FOLDER.encode()
+    )
     sends_done = True
     sends_usage = True
     before: Sequence[dict[str, Any]] = ()
@@ -36,10 +39,10 @@ class FakeOpenAi(FakeEngine):
 
     async def answer(self, exchange: Exchange) -> None:
         """Route one request."""
-        self._refuse()
         request = exchange.request
         if (request.method, request.path) == ("GET", "/v1/models"):
-            await exchange.send_json({"object": "list", "data": self.cards})
+            cards = [self.card(model) for model in self.models]
+            await exchange.send_json({"object": "list", "data": cards})
         elif (request.method, request.path) == ("POST", "/v1/chat/completions"):
             await self._stream(exchange, chat=True)
         elif (request.method, request.path) == ("POST", "/v1/completions"):
@@ -47,21 +50,35 @@ class FakeOpenAi(FakeEngine):
         elif (request.method, request.path) == ("POST", "/v1/embeddings"):
             await self._embed(exchange)
         else:
-            raise refusal(404, "Not Found", "not_found_error")
+            await self.answer_other(exchange)
 
-    def _refuse(self) -> None:
-        if self.fault == "busy":
-            raise refusal(503, "server overloaded", "server_error")
-        if self.fault == "loading":
-            raise refusal(503, "Loading model", "unavailable_error")
-        if self.fault == "locked":
-            raise refusal(401, "Invalid API key", "authentication_error")
-        if self.fault == "too-long":
-            raise refusal(
+    async def answer_other(self, exchange: Exchange) -> None:
+        """Routes that only some engines have."""
+        raise refusal(404, "Not Found", "not_found_error")
+
+    def card(self, model: FakeModel) -> dict[str, Any]:
+        """A model in the list."""
+        return {"id": model.name, "object": "model", "owned_by": "me"}
+
+    def check(self, asked: dict[str, Any], *, chat: bool) -> None:
+        """Raise Refusal for a request that this engine takes offence at."""
+
+    def end_of_usage(self, count: int) -> dict[str, Any]:
+        """What comes with the usage."""
+        return {}
+
+    def refusals(self) -> Mapping[Fault, Refusal]:
+        """In OpenAI's form; too-long in vLLM's words."""
+        return {
+            "busy": refusal(503, "server overloaded", "server_error"),
+            "loading": refusal(503, "Loading model", "unavailable_error"),
+            "locked": refusal(401, "Invalid API key", "authentication_error"),
+            "too-long": refusal(
                 400,
                 "This model's maximum context length is 4096 tokens. However, you requested "
                 "5000 tokens (4000 in the messages, 1000 in the completion).",
-            )
+            ),
+        }
 
     async def _embed(self, exchange: Exchange) -> None:
         if isinstance(self.embeddings, Refusal):
@@ -78,6 +95,7 @@ class FakeOpenAi(FakeEngine):
     async def _stream(self, exchange: Exchange, *, chat: bool) -> None:
         asked = exchange.request.json
         assert asked["stream"] is True
+        self.check(asked, chat=chat)
         await exchange.start("text/event-stream")
         if chat:
             await self._send(exchange, chat, {"role": "assistant", "content": ""})
@@ -85,23 +103,21 @@ class FakeOpenAi(FakeEngine):
                 await self._send(exchange, chat, delta)
         count = 0
         async for text in self.tokens(exchange, asked.get("max_tokens")):
-            if self.strikes("garbage", count):
-                await exchange.piece(b"data: {]\n\n")
-            if self.strikes("half", count):
-                await exchange.half(b"data: " + self._chunk(chat, {"content": text}) + b"\n\n")
-                return
-            if self.strikes("error", count):
-                await exchange.piece(b'data: {"error":{"message":"CUDA error","code":500}}\n\n')
             count += 1
             await self._send(exchange, chat, {"content": text})
         reason = "stop" if count == len(self.reply) else "length"
-        for delta in self.after if chat else ():
+        after = list(self.after) if chat else []
+        if chat and (name := self.wanted_tool(asked)) is not None:
+            function = {"name": name, "arguments": "{}"}
+            after.append({"tool_calls": [{"index": 0, "id": "call_1", "function": function}]})
+        for delta in after:
             await self._send(exchange, chat, delta)
             reason = "tool_calls" if "tool_calls" in delta else reason
         await self._send(exchange, chat, {}, finish_reason=reason)
         if self.sends_usage and asked.get("stream_options") == {"include_usage": True}:
             usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
-            await exchange.piece(b"data: " + self._chunk(chat, None, usage=usage) + b"\n\n")
+            chunk = self._chunk(chat, None, more={"usage": usage} | self.end_of_usage(count))
+            await exchange.piece(b"data: " + chunk + b"\n\n")
         if self.sends_done:
             await exchange.piece(b"data: [DONE]\n\n")
         await exchange.piece(b"")
@@ -122,7 +138,7 @@ class FakeOpenAi(FakeEngine):
         delta: dict[str, Any] | None,
         *,
         finish_reason: str | None = None,
-        usage: dict[str, int] | None = None,
+        more: dict[str, Any] | None = None,
     ) -> bytes:
         choice: dict[str, object] = {"index": 0, "finish_reason": finish_reason}
         if chat:
@@ -133,11 +149,7 @@ class FakeOpenAi(FakeEngine):
             "id": "chatcmpl-1" if chat else "cmpl-1",
             "object": "chat.completion.chunk" if chat else "text_completion",
             "created": 1_700_000_000,
-            "model": self.cards[0]["id"],
+            "model": self.card(self.models[0])["id"],
             "choices": [choice] if delta is not None else [],
         }
-        return msgspec.json.encode(document | ({"usage": usage} if usage else {}))
-
-
-if __name__ == "__main__":
-    run_by_hand(FakeOpenAi, default_port=8000)
+        return msgspec.json.encode(document | (more or {}))
