@@ -73,7 +73,7 @@ class FakeEngine:
         self.models = list(models) or [FakeModel(self.default_model)]
         self.reply = list(reply)
         self.pace: Pace = pace or AtOnce()
-        self.fault = fault
+        self.fault: Fault | None = fault
         self.fault_after = fault_after
         self.everywhere = everywhere
         self.slots = slots
@@ -220,8 +220,10 @@ class FakeEngine:
         if generates and self.context is not None:
             if len(request.body) // _BYTES_PER_TOKEN > self.context:
                 raise refusals["too-long"]
-        if self.fault is None or not (generates or self.everywhere):
+        fault: Fault | None = self.fault
+        if fault is None or not (generates or self.everywhere):
             return False
-        if self.fault in refusals:
-            raise refusals[self.fault]
-        return await spoil(exchange, self.fault)
+        refusal = refusals.get(fault)
+        if refusal is not None:
+            raise refusal
+        return await spoil(exchange, fault)

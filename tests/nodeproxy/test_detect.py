@@ -4,13 +4,23 @@ import asyncio
 
 import pytest
 
+from luckrig.nodeproxy.engines.advice import what_to_do
 from luckrig.nodeproxy.engines.base import Call
 from luckrig.nodeproxy.engines.chunks import Chunk, Usage
-from luckrig.nodeproxy.engines.detect import Found, detect, find_engines, probe
+from luckrig.nodeproxy.engines.detect import (
+    Found,
+    Missed,
+    Search,
+    detect,
+    examine,
+    find_engines,
+    probe,
+)
 from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.errors import LuckrigError
+from tests.fake_engines.dialects import DIALECTS
 from tests.fake_engines.engine import AtOnce, FakeEngine, Fault, OnDemand
-from tests.fake_engines.ollama import FakeOllama
+from tests.fake_engines.ollama import FakeModel, FakeOllama
 from tests.fake_engines.openai_compatible import FakeOpenAi
 from tests.fake_engines.scripted import Peer, Script, scripted_engine
 from tests.nodeproxy.engine_scenes import chat_request, completion_request
@@ -211,6 +221,102 @@ async def test_local_engines_are_found_in_the_order_of_the_ports() -> None:
         assert [one.state.kind for one in search.found] == ["ollama", "openai-compatible"]
         assert [one.url for one in search.missed] == [dead, "http://127.0.0.1:1"]
         assert [one.is_silent for one in search.missed] == [False, True]
+
+
+async def find_at(*urls: str, deadline_seconds: float = 10.0) -> Search:
+    """The search of a machine where these are all that there is."""
+    ports = [int(url.rpartition(":")[2]) for url in urls]
+    return await find_engines(ports, deadline_seconds=deadline_seconds)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        ("html", "web page"),
+        ("redirect", "another address"),
+        ("gzip", "compresses"),
+        ("huge", "too large"),
+        ("hang-up", "without an answer"),
+        ("wrong-length", "broke off"),
+    ],
+)
+async def test_an_owner_is_told_why_an_engine_is_none(name: str, fault: Fault, advice: str) -> None:
+    async with DIALECTS[name].engine_class(fault=fault, everywhere=True) as engine:
+        missed = await examine(engine.url)
+        assert isinstance(missed, Missed)
+        assert advice in missed.why
+        assert (await find_at(engine.url)).missed == [missed]
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+async def test_an_engine_that_wants_a_key_is_found_and_opens_with_it(name: str) -> None:
+    async with DIALECTS[name].engine_class(api_key="sk-1") as engine:
+        locked = await examine(engine.url)
+        assert isinstance(locked, Found)
+        assert (locked.state.status, locked.state.offers) == ("locked", ())
+        assert "LUCKRIG_ENGINE_KEY" in (what_to_do(locked.state) or "")
+        opened = await find(engine.url, api_key="sk-1")
+        assert what_to_do(opened.state) is None
+        if name in ("llama-server", "lm-studio"):
+            assert locked.state.kind == opened.state.kind == name
+
+
+@pytest.mark.parametrize("name", ["llama-server", "generic"])
+async def test_an_engine_that_loads_is_found_and_worth_waiting_for(name: str) -> None:
+    engine_class = DIALECTS[name].engine_class
+    async with engine_class(fault="loading", everywhere=True) as engine:
+        found = await find(engine.url)
+        assert found.state.status == "loading"
+        assert "loading" in (what_to_do(found.state) or "")
+        engine.fault = "busy"
+        missed = await examine(engine.url)
+        assert isinstance(missed, Missed)
+        assert "503" in missed.why
+
+
+async def test_a_search_ends_in_time_and_says_what_was_tried() -> None:
+    async with FakeOllama(fault="slow-head", everywhere=True) as slow, FakeOpenAi() as good:
+        search = await find_at(slow.url, good.url, "http://127.0.0.1:1", deadline_seconds=0.5)
+        assert [one.url for one in search.found] == [good.url]
+        assert [one.url for one in search.missed] == [slow.url, "http://127.0.0.1:1"]
+        assert "too long" in search.missed[0].why
+        assert "Start the engine" in search.missed[1].why
+
+
+async def test_an_engine_without_models_says_how_to_get_one() -> None:
+    async with FakeOllama() as engine:
+        engine.models = [FakeModel("gpt-oss:120b-cloud", remote_host="https://ollama.com")]
+        found = await find(engine.url)
+        assert found.state.offers == ()
+        assert "ollama pull" in (what_to_do(found.state) or "")
+
+
+async def test_the_owners_context_goes_into_each_request_to_ollama() -> None:
+    async with FakeOllama() as engine:
+        found = await detect(engine.url, num_ctx=16_384)
+        assert found is not None
+        assert [offer.context_length for offer in found.state.offers] == [16_384]
+        assert b'"num_ctx":16384' in call_of(found).body
+
+
+async def test_a_model_that_is_swapped_is_seen_at_the_next_look() -> None:
+    """ollama loads one model and drops another; what was seen of a context is remembered."""
+    async with FakeOllama() as engine:
+        small, large = FakeModel("a", loaded_context=4096), FakeModel("b", loaded_context=None)
+        engine.models = [small, large]
+        found = await find(engine.url)
+        assert [offer.context_length for offer in found.state.offers] == [4096, None]
+        small.loaded_context, large.loaded_context = None, 8192
+        upstream = Upstream(engine.url)
+        state = await probe(upstream, found.dialect)
+        assert [offer.context_length for offer in state.offers] == [4096, 8192]
+        engine.models = [large]
+        state = await probe(upstream, found.dialect)
+        assert [offer.model for offer in state.offers] == ["b"]
+        with pytest.raises(LuckrigError, match="doesn't offer"):
+            found.dialect.chat(chat_request(model="a"), max_output_tokens=5)
+        await upstream.aclose()
 
 
 async def test_probes_run_side_by_side() -> None:

@@ -276,6 +276,15 @@ def test_a_stream_that_stops_in_the_middle_is_no_reply() -> None:
         decoder.end()
 
 
+def test_a_reply_from_somebodys_cloud_is_no_reply() -> None:
+    """A local model can give way to one of the same name between two looks."""
+    decoder = OllamaDecoder(model="m", reply_id="x", form="chat")
+    for field in ("remote_host", "remote_model"):
+        line = {"model": "m", field: "x", "message": {"content": "Hi"}, "done": False}
+        with pytest.raises(UpstreamError, match="cloud"):
+            decoder.feed(msgspec.json.encode(line) + b"\n")
+
+
 def test_calls_do_not_share_a_decoder() -> None:
     engine = dialect()
     calls: list[Call] = [engine.chat(chat_request(), max_output_tokens=5) for _ in range(2)]

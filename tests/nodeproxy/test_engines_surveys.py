@@ -158,6 +158,23 @@ def test_ollama_offers_its_local_text_models() -> None:
     ]
 
 
+def test_a_cloud_model_is_not_offered_wherever_ollama_says_so() -> None:
+    """Its list leaves remote_host out in some versions, and a model may point at another."""
+    for field in ("remote_host", "remote_model"):
+        show = shown("completion", **{field: "x"})
+        assert ollama_offers(Ollama(), [tag("alias")], show) == []
+        assert ollama_offers(Ollama(), [tag("alias", **{field: "x"})], shown()) == []
+
+
+def test_without_its_details_a_models_list_still_tells_its_skills() -> None:
+    answers = {
+        "/api/version": VERSION,
+        "/api/tags": json_answer({"models": [tag("m", capabilities=["embedding"])]}),
+    }
+    (offer,) = run_survey(Ollama(), answers)[0].offers
+    assert offer.capabilities == ["embedding"]
+
+
 def test_ollamas_embedding_models_come_last() -> None:
     engine = Ollama()
     (offer,) = ollama_offers(engine, [tag("nomic")], shown("embedding"))
