@@ -14,7 +14,8 @@ import msgspec
 from luckrig.cli.home import Home
 from luckrig.cli.options import json_option
 from luckrig.cli.output import Column, note, print_json, print_table, say
-from luckrig.nodeproxy.filters.pack import RulePack, load_folder, shipped_packs
+from luckrig.cli.rules import own_packs
+from luckrig.nodeproxy.filters.pack import shipped_packs
 from luckrig.nodeproxy.filters.rules import Hit, RuleSet
 from luckrig.protocol.errors import LuckrigError
 
@@ -54,7 +55,7 @@ def test(ctx: click.Context, file: str, folder: Path | None, as_json: bool) -> N
     FILE is a text in UTF-8; without it, or with -, the text comes from stdin. Exit code 1 means
     that a rig with these rules refuses the text, 0 that it doesn't.
     """
-    packs = [*shipped_packs(), *_extra(folder)]
+    packs = [*shipped_packs(), *own_packs(folder or Home.from_env(os.environ).rules_folder)]
     text = _read(file)
     found = dict.fromkeys(RuleSet(packs).hits(text))
     report = Report(refused=bool(found), packs=[pack.name for pack in packs], hits=list(found))
@@ -63,13 +64,6 @@ def test(ctx: click.Context, file: str, folder: Path | None, as_json: bool) -> N
     else:
         _print(report)
     ctx.exit(_BROKEN if report.refused else 0)
-
-
-def _extra(folder: Path | None) -> list[RulePack]:
-    try:
-        return load_folder(folder or Home.from_env(os.environ).path / "rules")
-    except ValueError as error:
-        raise LuckrigError("invalid_request", f"{error}.") from error
 
 
 def _read(file: str) -> str:

@@ -3,6 +3,7 @@
     keys/{name}.key       one Ed25519 private key, PKCS8 PEM, not encrypted, mode 0600
     keys/{name}.secret    32 random bytes in hex, mode 0600
     log-heads.json        the descriptor logs' heads that were seen last, see log.py
+    rules/*.toml          rule packs of a rig's owner, see rules.py
 
 | name                       | whose key                 | id                        |
 |----------------------------|---------------------------|---------------------------|
@@ -58,6 +59,11 @@ class Home:
     def keys_folder(self) -> Path:
         """Where the key files are."""
         return self.path / "keys"
+
+    @property
+    def rules_folder(self) -> Path:
+        """Where a rig's owner puts rule packs."""
+        return self.path / "rules"
 
     def key_path(self, name: str) -> Path:
         """Where the key of that name is or would be. Raises LuckrigError on a bad name."""

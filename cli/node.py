@@ -24,6 +24,7 @@ from luckrig.cli.rig import (
     chosen_moderation,
     running_rig,
 )
+from luckrig.cli.rules import own_packs
 from luckrig.cli.serve import run, spare_collector, stop_on_signals
 from luckrig.nodeproxy.settings import engine_api_key
 from luckrig.protocol.address import TrackerAddress, is_origin
@@ -83,7 +84,8 @@ def start(
     """Guard the engine on this machine with a node proxy, and list it at a tracker.
 
     Name, note, hardware, models and address become public. An engine that asks for a key gets the
-    one in LUCKRIG_ENGINE_KEY. LUCKRIG_MODERATION_URL names a service that checks texts.
+    one in LUCKRIG_ENGINE_KEY. LUCKRIG_MODERATION_URL names a service that checks texts. Rule packs
+    in $LUCKRIG_HOME/rules add to those that luckrig ships.
     """
     asked = _Asked(
         engine=engine,
@@ -102,6 +104,7 @@ def start(
 async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> None:
     home = Home.from_env(os.environ)
     moderation = chosen_moderation(os.environ, home.path)
+    rules = own_packs(home.rules_folder)
     async with (
         stop_on_signals() as stop,
         chosen_engine(asked.engine, home) as engine_url,
@@ -120,6 +123,7 @@ async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> No
             node_key=home.load_or_create("node"),
             owner_key=home.load_or_create("user"),
             moderation=moderation,
+            rules=rules,
         )
         async with running_rig(plan, tracker) as rig:
             _announce(rig, as_json=as_json)

@@ -12,6 +12,7 @@ from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.describe import Listing, describe_node
 from luckrig.nodeproxy.engines.advice import what_to_do
 from luckrig.nodeproxy.engines.detect import Found, Missed, examine
+from luckrig.nodeproxy.filters.pack import RulePack
 from luckrig.nodeproxy.hardware import detect_hardware
 from luckrig.nodeproxy.node import Node, create_node
 from luckrig.nodeproxy.server import serving
@@ -34,6 +35,7 @@ class RigPlan:
     None for its own choice. listen: (host, port) of the node proxy, port 0 for a free one.
     endpoint: where clients reach it, if that isn't where it listens. max_active: None for as many
     as the engine can run at once. moderation: the service that checks texts, if there is one.
+    rules: the owner's packs.
     """
 
     engine_url: str
@@ -48,6 +50,7 @@ class RigPlan:
     owner_key: PrivateKey
     moderation: ModerationSettings | None = None
     engine_context: int | None = None
+    rules: tuple[RulePack, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +86,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         max_active=plan.max_active,
         max_queue=plan.max_queue,
         moderation=plan.moderation,
+        rules=plan.rules,
     )
     node = create_node(
         settings,

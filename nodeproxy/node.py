@@ -138,7 +138,7 @@ def create_node(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
         read=ReadRequest(watch.is_offered),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
-        obey_rules=ObeyRules(),
+        obey_rules=ObeyRules(settings.rules),
         wait_for_turn=WaitForTurn(
             queue=queue,
             monotonic=monotonic,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast, get_args
 
+from luckrig.nodeproxy.filters.pack import RulePack
 from luckrig.nodeproxy.server.limits import ServerLimits
 from luckrig.protocol.address import is_origin
 
@@ -46,6 +47,7 @@ class NodeSettings:
     tell_seconds: see steps/wait.py.
     engine_head_timeout_seconds: how long the engine may think before its first byte; a long
     prompt on a CPU takes minutes. engine_idle_timeout_seconds: the longest pause between tokens.
+    rules: the owner's packs, beside the shipped ones, which always apply.
     """
 
     origins: frozenset[str]
@@ -59,6 +61,7 @@ class NodeSettings:
     health_interval_seconds: float = 5.0
     limits: ServerLimits = field(default_factory=ServerLimits)
     moderation: ModerationSettings | None = None
+    rules: tuple[RulePack, ...] = ()
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """A home folder and a tracker for each test of the command line."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -64,6 +65,17 @@ def luckrig(home: Home, capsys: pytest.CaptureFixture[str]) -> Luckrig:
         return Result(code, printed.out, printed.err)
 
     return invoke
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Commands that run a rig set logging up for their process, which here is everybody's."""
+    root, ours = logging.getLogger(), logging.getLogger("luckrig")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
 
 
 @pytest.fixture

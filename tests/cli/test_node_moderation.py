@@ -1,8 +1,5 @@
 """`luckrig node start` and `demo` with wrong settings for a moderation service."""
 
-import logging
-from collections.abc import Iterator
-
 import pytest
 
 from luckrig.cli.home import Home
@@ -12,15 +9,7 @@ from tests.cli.conftest import Luckrig
 SECRET = "sk sentinel"
 
 
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """Both commands set it up for their process, which here is everybody's."""
-    root, ours = logging.getLogger(), logging.getLogger("luckrig")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import httpx2
 import openai
 import pytest
 
+from tests.nodeproxy.test_rules import PACK
+
 
 @contextmanager
 def running(
@@ -98,3 +100,26 @@ def test_rig_refuses_a_tracker_that_is_not_the_pinned_one(tmp_path: Path) -> Non
         )  # fmt: skip
         assert node["error"]["code"] == "signature_invalid"
         assert httpx2.get(announced["tracker"] + "/api/v1/nodes").json()["total"] == 0
+
+
+def test_owners_rules_apply_at_a_started_rig(tmp_path: Path) -> None:
+    rules = tmp_path / "owner" / "rules"
+    rules.mkdir(parents=True)
+    rules.joinpath("fruit.toml").write_bytes(PACK)
+    with running(tmp_path / "t", "tracker", "--allow-private", "--listen", "127.0.0.1:0") as (
+        _,
+        tracker,
+    ):
+        node_command = (
+            "node", "start", "--engine", "tiny", "--name", "Attic", "--listen", "127.0.0.1:0",
+            "--tracker", tracker["address"],
+        )  # fmt: skip
+        with running(tmp_path / "owner", *node_command) as (_, rig):
+            assert status_on(tracker["tracker"], rig["node_id"], "available") == "available"
+            token = luckrig(tmp_path / "u", "token", "Attic", "--tracker", tracker["address"])
+            with openai.OpenAI(base_url=token["base_url"], api_key=token["token"]) as client:
+                for text in ("apple and pear", "a nude 12 year old"):
+                    with pytest.raises(openai.BadRequestError, match="category"):
+                        client.chat.completions.create(
+                            model="tiny", messages=[{"role": "user", "content": text}]
+                        )

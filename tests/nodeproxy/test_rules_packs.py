@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from luckrig.nodeproxy.filters.pack import RulePack, load_folder, shipped_packs
+from luckrig.nodeproxy.filters.pack import (
+    SHIPPED_FOLDER,
+    RulePack,
+    load_folder,
+    owner_packs,
+    shipped_packs,
+)
 from tests.nodeproxy.test_rules import PACK
 
 
@@ -55,8 +61,28 @@ def test_two_packs_of_one_name_and_huge_files_are_refused(tmp_path: Path) -> Non
         load_folder(tmp_path)
 
 
+def test_an_owner_cannot_take_a_shipped_packs_place(tmp_path: Path) -> None:
+    for pack in shipped_packs():
+        tmp_path.joinpath("mine.toml").write_bytes(PACK.replace(b"test", pack.name.encode(), 1))
+        with pytest.raises(ValueError, match=rf"mine\.toml: another .* the name {pack.name}"):
+            owner_packs(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_folder(tmp_path: Path) -> None:
+    tmp_path.joinpath("file").write_bytes(PACK)
+    tmp_path.joinpath("link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        with pytest.raises(ValueError, match=f"{name}: can't read this folder"):
+            owner_packs(tmp_path / name)
+    tmp_path.joinpath("packs", "a.toml").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"a\.toml: can't read"):
+        owner_packs(tmp_path / "packs")
+
+
 def test_shipped_packs_are_sound_and_start_with_the_baseline() -> None:
-    packs = shipped_packs()
+    """The one place that lints them: a rig's start doesn't."""
+    packs = load_folder(SHIPPED_FOLDER, lint=True)
+    assert packs == shipped_packs()
     assert packs[0].name == "baseline"
     assert {rule.category for rule in packs[0].rules} == {"sexual/minors"}
     assert {rule.language for pack in packs for rule in pack.rules} >= {"en", "ja", "de", "zh"}
