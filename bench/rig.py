@@ -89,7 +89,7 @@ async def _serve(engine_url: str) -> None:
         clock=time.time,
         monotonic=time.monotonic,
     )
-    async with serving(node.app, sock, settings.limits), node.running():
+    async with serving(node.app, sock, settings.limits, node.connections), node.running():
         tokens = [make_token(number, now=int(time.time())) for number in range(USERS)]
         say(Listening(sock.getsockname()[1], tokens))
         spare_collector()

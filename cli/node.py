@@ -21,6 +21,7 @@ from luckrig.cli.rig import (
     RigPlan,
     RunningRig,
     chosen_context,
+    chosen_metrics_token,
     chosen_moderation,
     running_rig,
 )
@@ -85,7 +86,8 @@ def start(
 
     Name, note, hardware, models and address become public. An engine that asks for a key gets the
     one in LUCKRIG_ENGINE_KEY. LUCKRIG_MODERATION_URL names a service that checks texts. Rule packs
-    in $LUCKRIG_HOME/rules add to those that luckrig ships.
+    in $LUCKRIG_HOME/rules add to those that luckrig ships. LUCKRIG_METRICS_TOKEN opens /metrics to
+    whoever has it.
     """
     asked = _Asked(
         engine=engine,
@@ -105,6 +107,7 @@ async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> No
     home = Home.from_env(os.environ)
     moderation = chosen_moderation(os.environ, home.path)
     rules = own_packs(home.rules_folder)
+    metrics_token = chosen_metrics_token(os.environ)
     async with (
         stop_on_signals() as stop,
         chosen_engine(asked.engine, home) as engine_url,
@@ -124,6 +127,7 @@ async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> No
             owner_key=home.load_or_create("user"),
             moderation=moderation,
             rules=rules,
+            metrics_token=metrics_token,
         )
         async with running_rig(plan, tracker) as rig:
             _announce(rig, as_json=as_json)

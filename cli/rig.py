@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from luckrig.cli.serve import bind, origin_of
@@ -20,6 +20,7 @@ from luckrig.nodeproxy.settings import (
     ModerationSettings,
     NodeSettings,
     engine_context,
+    metrics_token,
     moderation_settings,
 )
 from luckrig.protocol.descriptor import Policy
@@ -35,7 +36,7 @@ class RigPlan:
     None for its own choice. listen: (host, port) of the node proxy, port 0 for a free one.
     endpoint: where clients reach it, if that isn't where it listens. max_active: None for as many
     as the engine can run at once. moderation: the service that checks texts, if there is one.
-    rules: the owner's packs.
+    rules: the owner's packs. metrics_token: lets its bearer read /metrics from afar.
     """
 
     engine_url: str
@@ -51,6 +52,7 @@ class RigPlan:
     moderation: ModerationSettings | None = None
     engine_context: int | None = None
     rules: tuple[RulePack, ...] = ()
+    metrics_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,9 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         max_queue=plan.max_queue,
         moderation=plan.moderation,
         rules=plan.rules,
+        metrics_token=plan.metrics_token,
+        # Clients that reach it elsewhere may come in through a reverse proxy on this machine.
+        trust_loopback=endpoint.lower() == origin_of(sock),
     )
     node = create_node(
         settings,
@@ -113,7 +118,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         owner_key=plan.owner_key,
         now=time.time(),
     )
-    async with serving(node.app, sock, settings.limits), node.running():
+    async with serving(node.app, sock, settings.limits, node.connections), node.running():
         reply = await tracker.publish(signed)
         yield RunningRig(
             node_id=reply.node_id,
@@ -149,5 +154,13 @@ def chosen_context(environ: Mapping[str, str]) -> int | None:
     """The context length for ollama, if the owner set one. Raises LuckrigError on a wrong value."""
     try:
         return engine_context(environ)
+    except ValueError as error:
+        raise LuckrigError("invalid_request", f"{error}.") from error
+
+
+def chosen_metrics_token(environ: Mapping[str, str]) -> str | None:
+    """The token for /metrics of the environment. Raises LuckrigError on one that is no good."""
+    try:
+        return metrics_token(environ)
     except ValueError as error:
         raise LuckrigError("invalid_request", f"{error}.") from error

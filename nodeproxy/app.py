@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from luckrig.nodeproxy.counters import DONE, GONE, Counters
 from luckrig.nodeproxy.exchange import EVENT_STREAM, Connection, Exchange
 from luckrig.nodeproxy.pipeline import Pipeline
 from luckrig.nodeproxy.server.connection import RequestHead
@@ -23,8 +24,9 @@ _log = logging.getLogger(__name__)
 class NodeProxy:
     """Implements server.Application. hosts: the values of the Host header that it answers to."""
 
-    def __init__(self, pipeline: Pipeline, *, hosts: frozenset[str]) -> None:
+    def __init__(self, pipeline: Pipeline, counters: Counters, *, hosts: frozenset[str]) -> None:
         self._pipeline = pipeline
+        self._counters = counters
         self._hosts = hosts
 
     async def __call__(self, connection: Connection, head: RequestHead) -> None:
@@ -37,18 +39,22 @@ class NodeProxy:
             path=head.path,
             rig_headers=self._pipeline.rig_headers,
         )
+        outcome = GONE
         try:
-            await self._answer(exchange, head)
+            outcome = await self._answer(exchange, head)
         except asyncio.CancelledError:
             exchange.close()  # a client that doesn't read why holds nothing meanwhile
             if exchange.cut_by is None:
                 _log.info("%s client gone", exchange.request_id)
             else:
+                outcome = exchange.cut_by.code
                 _send_error(exchange, exchange.cut_by)
         finally:
             exchange.close()
+            self._counters.end(exchange.endpoint, outcome, exchange.meter)
 
-    async def _answer(self, exchange: Exchange, head: RequestHead) -> None:
+    async def _answer(self, exchange: Exchange, head: RequestHead) -> str:
+        """The outcome: DONE, or the code of the error that was sent."""
         try:
             exchange.headers = single_headers(head.headers, self._hosts)
             route = self._pipeline.route(head.method, head.path)
@@ -59,12 +65,16 @@ class NodeProxy:
         except LuckrigError as error:
             exchange.close()
             _send_error(exchange, error)
+            return error.code
         except Exception as error:  # the one place where a bug of ours becomes an answer
             # Type and place alone: the message could quote the prompt.
             where = traceback.extract_tb(error.__traceback__)[-1]
             kind = type(error).__qualname__
             _log.error("%s %s at %s:%s", exchange.request_id, kind, where.filename, where.lineno)
             _send_error(exchange, _internal(exchange.request_id))
+            return "internal_error"
+        else:
+            return DONE
 
 
 def _send_error(exchange: Exchange, error: LuckrigError) -> None:

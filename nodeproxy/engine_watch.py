@@ -69,9 +69,10 @@ class EngineWatch:
     def health(self, node_id: str, queue: RequestQueue) -> NodeHealth:
         """What the node says of itself at GET /health."""
         view = QueueView(active=queue.active, waiting=queue.waiting, max_active=queue.max_active)
-        return NodeHealth(node_id=node_id, status=self._status(queue), queue=view)
+        return NodeHealth(node_id=node_id, status=self.status(queue), queue=view)
 
-    def _status(self, queue: RequestQueue) -> NodeStatus:
+    def status(self, queue: RequestQueue) -> NodeStatus:
+        """The engine's state and the queue's, in the map's words."""
         if self.state.status == "loading":
             return "starting"
         if self.state.status != "ready":

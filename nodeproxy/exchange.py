@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from luckrig.nodeproxy.timing import Meter
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.openai.embeddings import EmbeddingsRequest
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
@@ -26,6 +27,11 @@ class Connection(Protocol):
     Its task is cancelled when the client leaves or stops reading; what is written after that goes
     nowhere.
     """
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address; empty where a machine in between handed the request on."""
+        ...
 
     async def read_body(self) -> bytes:
         """The whole body, once. Raises PeerError when it is too large, late or malformed."""
@@ -80,6 +86,8 @@ class Exchange:
     error_events: Callable[[LuckrigError], bytes] | None = None
     """Writes an error into a stream that has events of its own."""
     queue_seconds: float = 0.0
+    meter: Meter | None = None
+    """Watches the reply, from when the request leaves for the engine."""
     started: bytes = b""
     """The content type of the head that was sent; empty before. After it, no status can change."""
     cut_by: LuckrigError | None = None

@@ -78,7 +78,7 @@ def detect_hardware(machine: Machine | None = None) -> Hardware:
         gpu=_clean(_join_names([gpu.name for gpu in gpus])),
         vram_bytes=sum(gpu.memory_bytes or 0 for gpu in gpus) or None,
         cpu=_clean(_cpu_name(machine)),
-        ram_bytes=_ram_bytes(machine),
+        ram_bytes=ram_bytes(machine),
     )
 
 
@@ -161,12 +161,20 @@ def _ask_nvidia_smi(machine: Machine) -> list[Gpu]:
 def _read_amd(machine: Machine) -> list[Gpu]:
     """From the amdgpu driver's files; ROCm isn't needed."""
     gpus: list[Gpu] = []
-    for card in machine.list_paths(_CARDS):
-        if machine.read_text(f"{card}/vendor").strip() == "0x1002":
-            vram = _to_int(machine.read_text(f"{card}/mem_info_vram_total"))
-            is_own = vram is not None and vram >= INTEGRATED_VRAM_BYTES
-            gpus.append(Gpu(_amd_name(machine, card), vram if is_own else None))
+    for card in amd_cards(machine):
+        vram = _to_int(machine.read_text(f"{card}/mem_info_vram_total"))
+        is_own = vram is not None and vram >= INTEGRATED_VRAM_BYTES
+        gpus.append(Gpu(_amd_name(machine, card), vram if is_own else None))
     return gpus
+
+
+def amd_cards(machine: Machine) -> list[str]:
+    """The folders of AMD's cards, sorted."""
+    return [
+        card
+        for card in machine.list_paths(_CARDS)
+        if machine.read_text(f"{card}/vendor").strip() == "0x1002"
+    ]
 
 
 def _amd_name(machine: Machine, card: str) -> str:
@@ -236,7 +244,8 @@ def _cpu_name(machine: Machine) -> str:
     return match[1] if match else machine.processor
 
 
-def _ram_bytes(machine: Machine) -> int | None:
+def ram_bytes(machine: Machine) -> int | None:
+    """How much memory the machine has; None where it doesn't say."""
     if machine.system == "Darwin":
         return _to_int(machine.run(("sysctl", "-n", "hw.memsize")))
     match = re.search(

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from luckrig.nodeproxy.app import NodeProxy
+from luckrig.nodeproxy.counters import Counters, RecentError
 from luckrig.nodeproxy.describe import rig_headers
 from luckrig.nodeproxy.engine_watch import EngineWatch
 from luckrig.nodeproxy.engines.detect import Found
 from luckrig.nodeproxy.keyset import KeysetFollower, KeysetSource
+from luckrig.nodeproxy.metrics import CONTENT_TYPE, write_metrics
 from luckrig.nodeproxy.moderation.flags import FlagLog
 from luckrig.nodeproxy.moderation.hook import ModerationHook
 from luckrig.nodeproxy.moderation.output import OutputBlocker, OutputGuard, OutputRecorder
@@ -19,6 +21,8 @@ from luckrig.nodeproxy.pipeline import Pipeline, Stages
 from luckrig.nodeproxy.queue import RequestQueue
 from luckrig.nodeproxy.receipts import ReceiptBook, ReceiptDesk, ReceiptSender
 from luckrig.nodeproxy.revocations import Bans, RevocationFollower, RevocationSource
+from luckrig.nodeproxy.sensors import Sensors
+from luckrig.nodeproxy.server import ConnectionCounts
 from luckrig.nodeproxy.settings import ModerationSettings, NodeSettings
 from luckrig.nodeproxy.steps.admit import HoldToLimits
 from luckrig.nodeproxy.steps.authenticate import Authenticate
@@ -28,13 +32,16 @@ from luckrig.nodeproxy.steps.inform import AnswerHealth, ListModels
 from luckrig.nodeproxy.steps.moderate import Moderate
 from luckrig.nodeproxy.steps.obey_rules import ObeyRules
 from luckrig.nodeproxy.steps.read import ReadRequest
+from luckrig.nodeproxy.steps.show_metrics import ShowMetrics
 from luckrig.nodeproxy.steps.tickets import LeaveQueue, ShowTicket
 from luckrig.nodeproxy.steps.wait import WaitForTurn
+from luckrig.nodeproxy.telemetry import Instruments
 from luckrig.nodeproxy.tokens import TokenUsage, TokenVerifier
 from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.telemetry import Telemetry
 
 
 class TrackerSource(KeysetSource, RevocationSource, ReceiptDesk, Protocol):
@@ -43,7 +50,10 @@ class TrackerSource(KeysetSource, RevocationSource, ReceiptDesk, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A node proxy's application and its loops. queue: who is at the engine, who waits."""
+    """A node proxy's application and its loops. queue: who is at the engine, who waits.
+
+    connections: for the server that serves the application, to be kept up to date.
+    """
 
     app: NodeProxy
     queue: RequestQueue
@@ -55,6 +65,17 @@ class Node:
     sender: ReceiptSender
     upstream: Upstream
     moderation: "Moderation | None"
+    instruments: Instruments
+    connections: ConnectionCounts
+
+    def telemetry(self) -> Telemetry:
+        """How the rig is now, for a heartbeat: numbers, at most MAX_TELEMETRY_BYTES as JSON."""
+        return self.instruments.telemetry()
+
+    @property
+    def recent_errors(self) -> list[RecentError]:
+        """The last errors that clients got, the newest last; those of unknown paths aside."""
+        return list(self.instruments.counters.recent_errors)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
@@ -70,6 +91,7 @@ class Node:
                     group.create_task(self.revocations.run()),
                     group.create_task(self.watch.run()),
                     group.create_task(self.sender.run()),
+                    group.create_task(self.instruments.run()),
                 ]
                 if self.moderation is not None and self.moderation.recorder is not None:
                     loops.append(group.create_task(self.moderation.recorder.run()))
@@ -89,6 +111,7 @@ class Moderation:
     recorder: when they are checked after they went out, the loop that does it."""
 
     hook: ModerationHook
+    flags: FlagLog
     step: Moderate
     output: OutputGuard | None
     recorder: OutputRecorder | None
@@ -105,10 +128,12 @@ def create_node(
     root_id: str,
     clock: Callable[[], float],
     monotonic: Callable[[], float],
+    sensors: Sensors | None = None,
 ) -> Node:
     """A node proxy in front of the engine that was found, for the tracker with that root.
 
-    clock: Unix seconds. monotonic: seconds from any origin, for durations.
+    clock: Unix seconds. monotonic: seconds from any origin, for durations. sensors: this machine's
+    by default.
     """
     node_id = derive_id("n1", node_key.public)
     receipts = ReceiptBook(node_id=node_id, node_key=node_key, clock=clock)
@@ -134,11 +159,24 @@ def create_node(
         on_slots=queue.resize if settings.max_active is None else None,
     )
     moderation = _moderation(settings.moderation, clock)
+    counters = Counters(clock=clock, monotonic=monotonic)
+    instruments = Instruments(
+        counters=counters,
+        sensors=sensors or Sensors(monotonic=monotonic),
+        queue=queue,
+        watch=watch,
+        receipts=receipts,
+        connections=ConnectionCounts(),
+        flags=None if moderation is None else moderation.flags,
+        recorder=None if moderation is None else moderation.recorder,
+    )
+    obey_rules = ObeyRules(settings.rules, on_hit=counters.hit_rule)
+    counters.know_categories(obey_rules.categories)
     stages = Stages(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
         read=ReadRequest(watch.is_offered),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
-        obey_rules=ObeyRules(settings.rules),
+        obey_rules=obey_rules,
         wait_for_turn=WaitForTurn(
             queue=queue,
             monotonic=monotonic,
@@ -153,20 +191,33 @@ def create_node(
             watch.quantization,
             watch.note_fault,
             receipts,
+            counters,
             monotonic,
             None if moderation is None else moderation.output,
         ),
         embed=Embed(
-            upstream, found.dialect, watch.quantization, watch.note_fault, receipts, monotonic
+            upstream,
+            found.dialect,
+            watch.quantization,
+            watch.note_fault,
+            receipts,
+            counters,
+            monotonic,
         ),
         list_models=ListModels(watch),
         answer_health=AnswerHealth(watch, queue, node_id),
+        show_metrics=ShowMetrics(
+            write=lambda: write_metrics(instruments),
+            content_type=CONTENT_TYPE,
+            token=settings.metrics_token,
+            trust_loopback=settings.trust_loopback,
+        ),
         show_ticket=ShowTicket(queue),
         leave_queue=LeaveQueue(queue),
     )
     pipeline = Pipeline(stages, rig_headers=rig_headers(node_id, hardware, found.state))
     return Node(
-        app=NodeProxy(pipeline, hosts=settings.hosts),
+        app=NodeProxy(pipeline, counters, hosts=settings.hosts),
         queue=queue,
         bans=bans,
         watch=watch,
@@ -178,6 +229,8 @@ def create_node(
         sender=ReceiptSender(tracker, receipts),
         upstream=upstream,
         moderation=moderation,
+        instruments=instruments,
+        connections=instruments.connections,
     )
 
 
@@ -191,5 +244,9 @@ def _moderation(
     recorder = OutputRecorder(hook, flags) if settings.output == "record" else None
     blocker = OutputBlocker(hook, flags) if settings.output == "block" else None
     return Moderation(
-        hook=hook, step=Moderate(hook, flags), output=recorder or blocker, recorder=recorder
+        hook=hook,
+        flags=flags,
+        step=Moderate(hook, flags),
+        output=recorder or blocker,
+        recorder=recorder,
     )

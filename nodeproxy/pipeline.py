@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from luckrig.nodeproxy.steps.step import Step
+from luckrig.nodeproxy.steps.step import Step, no_such_route
 from luckrig.protocol.errors import PeerError
 
 
@@ -30,6 +30,7 @@ class Stages:
     embed: Step
     list_models: Step
     answer_health: Step
+    show_metrics: Step
     show_ticket: Step
     leave_queue: Step
 
@@ -58,6 +59,8 @@ class Stages:
 
 TICKETS: Final = "/luckrig/queue/"
 """Followed by a ticket's id, the only thing in a path that isn't fixed."""
+METRICS: Final = "/metrics"
+"""Not even its methods are told to whoever may not read it."""
 
 
 class Pipeline:
@@ -73,6 +76,7 @@ class Pipeline:
             "/v1/embeddings": {"POST": Route("embeddings", stages.embedding)},
             "/v1/models": {"GET": Route("models", (stages.authenticate, stages.list_models))},
             "/health": {"GET": Route("health", (stages.answer_health,))},
+            METRICS: {"GET": Route("metrics", (stages.show_metrics,))},
         }
         self._ticket_routes: Mapping[str, Route] = {
             "GET": Route("ticket", (stages.show_ticket,)),
@@ -87,12 +91,10 @@ class Pipeline:
         is_ticket = path.startswith(TICKETS) and "/" not in path[len(TICKETS) :]
         methods = self._ticket_routes if is_ticket else self._routes.get(path)
         if methods is None:
-            raise PeerError(
-                "not_found",
-                "No such route. This rig has /v1/models, /v1/chat/completions, /v1/completions, "
-                "/v1/responses, /v1/embeddings.",
-            )
+            raise no_such_route()
         route = methods.get(method)
+        if route is None and path == METRICS:
+            raise no_such_route()
         if route is None:
             raise PeerError("method_not_allowed", f"This route takes {' or '.join(methods)}.")
         return route

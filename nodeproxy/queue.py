@@ -60,7 +60,7 @@ class RequestQueue:
         new_id: Callable[[], str],
     ) -> None:
         self.max_active = max_active
-        self._max_waiting = max_waiting
+        self.max_waiting = max_waiting
         self._monotonic = monotonic
         self._new_id = new_id
         self._waiting: list[Ticket] = []
@@ -88,7 +88,7 @@ class RequestQueue:
 
         The turn may have come already (started_at is set); if not, on_turn is called when it does.
         """
-        if self.active >= self.max_active and self.waiting >= self._max_waiting:
+        if self.active >= self.max_active and self.waiting >= self.max_waiting:
             raise LuckrigError(
                 "queue_full",
                 f"This rig's queue is full ({self.waiting} waiting). Try again, or pick another.",

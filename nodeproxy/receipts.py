@@ -36,7 +36,10 @@ class ReceiptDesk(Protocol):
 
 
 class ReceiptBook:
-    """Signs receipts and keeps them until they are handed in. clock: Unix seconds."""
+    """Signs receipts and keeps them until they are handed in. clock: Unix seconds.
+
+    lost: receipts that nobody ever got, since the start.
+    """
 
     def __init__(
         self,
@@ -129,12 +132,13 @@ class ReceiptSender:
     def __init__(self, desk: ReceiptDesk, book: ReceiptBook) -> None:
         self._desk = desk
         self._book = book
+        self._lost_before = 0
 
     async def flush(self) -> None:
         """Hand in all that are kept. Raises LuckrigError when the tracker can't be reached."""
-        if self._book.lost:
-            _log.warning("%d receipts were lost: too many waited", self._book.lost)
-            self._book.lost = 0
+        if lost := self._book.lost - self._lost_before:
+            _log.warning("%d receipts were lost: too many waited", lost)
+            self._lost_before = self._book.lost
         while batch := self._book.oldest():
             receipts = [SignedReceipt(receipt=receipt) for receipt in batch]
             reply = await self._desk.send_receipts(ReceiptsRequest(receipts=receipts))

@@ -15,6 +15,7 @@ OutputMode: TypeAlias = Literal["record", "block", "off"]
 
 _URL: Final = re.compile(r"(?P<origin>https?://[^/?#@]+)(?P<path>(?:/[\w.~%-]+)*)/?", re.ASCII)
 _HEADER_TEXT: Final = re.compile(r"[!-~]{1,1024}")
+_METRICS_TOKEN: Final = re.compile(r"[!-~]{16,1024}")
 _MODEL: Final = re.compile(r"[!-~]{1,200}")
 
 
@@ -48,6 +49,8 @@ class NodeSettings:
     engine_head_timeout_seconds: how long the engine may think before its first byte; a long
     prompt on a CPU takes minutes. engine_idle_timeout_seconds: the longest pause between tokens.
     rules: the owner's packs, beside the shipped ones, which always apply.
+    metrics_token: whoever has it may read /metrics. trust_loopback: whether this machine itself may
+    without one; False where a reverse proxy or a tunnel brings strangers in from there.
     """
 
     origins: frozenset[str]
@@ -62,6 +65,8 @@ class NodeSettings:
     limits: ServerLimits = field(default_factory=ServerLimits)
     moderation: ModerationSettings | None = None
     rules: tuple[RulePack, ...] = ()
+    metrics_token: str | None = field(default=None, repr=False)
+    trust_loopback: bool = True
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -86,6 +91,17 @@ def engine_context(environ: Mapping[str, str]) -> int | None:
     if not re.fullmatch(r"[0-9]{3,8}", text) or not 256 <= int(text) <= 10_000_000:
         raise ValueError("LUCKRIG_ENGINE_CONTEXT must be a whole number from 256 to 10000000")
     return int(text)
+
+
+def metrics_token(environ: Mapping[str, str]) -> str | None:
+    """Who has it may read /metrics from afar: LUCKRIG_METRICS_TOKEN, or None.
+
+    Raises ValueError, without the value, for one that could be guessed or can't stand in a header.
+    """
+    token = environ.get("LUCKRIG_METRICS_TOKEN") or None
+    if token is not None and not _METRICS_TOKEN.fullmatch(token):
+        raise ValueError("LUCKRIG_METRICS_TOKEN must be 16 to 1024 visible ASCII characters")
+    return token
 
 
 def moderation_settings(environ: Mapping[str, str], *, folder: Path) -> ModerationSettings | None:

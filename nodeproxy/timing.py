@@ -67,13 +67,18 @@ class Meter:
         return self._output_chunks if self.usage is None else self.usage.completion_tokens
 
     @property
+    def ttft_seconds(self) -> float | None:
+        """From leaving for the engine to the first token; None before it."""
+        return None if self._first_at is None else self._first_at - self._sent_at
+
+    @property
     def finish(self) -> Finish:
         """How the reply ended, in the words of a receipt."""
         return _FINISHES.get(self._finish or "stop", "stop")
 
     def timing(self, *, streamed: bool) -> Timing:
         """The measurement so far."""
-        ttft = None if self._first_at is None else self._first_at - self._sent_at
+        ttft = self.ttft_seconds
         generation = self._generation_seconds()
         return Timing(
             queue_ms=_milliseconds(self._queue_seconds),

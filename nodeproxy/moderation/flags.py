@@ -57,7 +57,8 @@ def subject_of(exchange: Exchange) -> Subject:
 class FlagLog:
     """Appends flags to the file. clock: Unix seconds.
 
-    lost: flags that could not be written. A disk that is full never lets a text pass.
+    noted: how many flags there were, written or not. lost: flags that could not be written. A disk
+    that is full never lets a text pass.
     """
 
     def __init__(
@@ -67,10 +68,12 @@ class FlagLog:
         self._path = folder / "flags.jsonl"
         self._clock = clock
         self._max_bytes = max_bytes
+        self.noted: dict[Direction, int] = {"input": 0, "output": 0}
         self.lost = 0
 
     async def note(self, subject: Subject, verdict: Verdict, direction: Direction) -> None:
         """Write a flag, in a thread. A file that can't be written is logged, not raised."""
+        self.noted[direction] += 1
         flag = Flag(
             time=int(self._clock()),
             jti=subject.jti,

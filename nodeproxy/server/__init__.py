@@ -5,7 +5,8 @@ everything, server.py the listening socket. Not ASGI: ASGI has no deadlines for 
 or reads slowly, and costs twice the CPU of a short stream (bench/README.md).
 """
 
+from luckrig.nodeproxy.server.counts import ConnectionCounts
 from luckrig.nodeproxy.server.limits import ServerLimits
-from luckrig.nodeproxy.server.server import serving
+from luckrig.nodeproxy.server.server import is_loopback, serving
 
-__all__ = ["ServerLimits", "serving"]
+__all__ = ["ConnectionCounts", "ServerLimits", "is_loopback", "serving"]

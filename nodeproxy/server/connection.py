@@ -14,6 +14,7 @@ import httptools
 import msgspec
 
 from luckrig.nodeproxy.deadline import Deadline
+from luckrig.nodeproxy.server.counts import ConnectionCounts
 from luckrig.nodeproxy.server.head import DateHeader, header_block, status_line
 from luckrig.nodeproxy.server.limits import ServerLimits
 from luckrig.protocol.errors import PeerError, error_body
@@ -41,6 +42,7 @@ class Keeper(Protocol):
     """What a connection asks of its server."""
 
     limits: ServerLimits
+    counts: ConnectionCounts
     date: DateHeader
     is_stopping: bool
 
@@ -89,6 +91,11 @@ class ClientConnection(asyncio.Protocol):
         self._is_chunked = self._is_answered = self._keeps_alive = False
 
     # For the answer (exchange.Connection)
+
+    @property
+    def address(self) -> str:
+        """See exchange.Connection."""
+        return self._address
 
     async def read_body(self) -> bytes:
         """See exchange.Connection."""
@@ -286,6 +293,7 @@ class ClientConnection(asyncio.Protocol):
         if self._task is not None:
             self._fail_body(fault)
         elif not self._is_closing:
+            self._keeper.counts.malformed += 1
             self._has_head = True
             body = msgspec.json.encode(error_body(fault))
             self.start(fault.status, _JSON_HEADERS, length=len(body))

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from luckrig.nodeproxy.server.connection import ClientConnection, RequestHead
+from luckrig.nodeproxy.server.counts import ConnectionCounts
 from luckrig.nodeproxy.server.head import DateHeader
 from luckrig.nodeproxy.server.limits import ServerLimits
 
@@ -25,11 +26,17 @@ Application = Callable[[ClientConnection, RequestHead], Coroutine[Any, Any, None
 
 @asynccontextmanager
 async def serving(
-    app: Application, sock: socket.socket, limits: ServerLimits
+    app: Application,
+    sock: socket.socket,
+    limits: ServerLimits,
+    counts: ConnectionCounts | None = None,
 ) -> AsyncGenerator[None, None]:
-    """Serve the application on a listening socket while the block runs; it is closed afterwards."""
+    """Serve the application on a listening socket while the block runs; it is closed afterwards.
+
+    counts: kept up to date.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    server = _Server(app, limits)
+    server = _Server(app, limits, counts or ConnectionCounts())
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(lambda: ClientConnection(server), sock=sock, backlog=1024)
     try:
@@ -43,8 +50,9 @@ async def serving(
 class _Server:
     """Implements connection.Keeper."""
 
-    def __init__(self, app: Application, limits: ServerLimits) -> None:
+    def __init__(self, app: Application, limits: ServerLimits, counts: ConnectionCounts) -> None:
         self.limits = limits
+        self.counts = counts
         self.date = DateHeader()
         self.is_stopping = False
         self._app = app
@@ -56,14 +64,17 @@ class _Server:
         """See connection.Keeper."""
         self._connections.add(connection)
         self._per_address[address] += 1
-        if self.is_stopping or len(self._connections) > self.limits.connections:
-            return False
+        self.counts.open = len(self._connections)
+        has_room = not self.is_stopping and len(self._connections) <= self.limits.connections
         within = self._per_address[address] <= self.limits.connections_per_address
-        return within or _is_loopback(address)
+        is_adopted = has_room and (within or is_loopback(address))
+        self.counts.turned_away += not is_adopted
+        return is_adopted
 
     def forget(self, connection: ClientConnection, address: str) -> None:
         """See connection.Keeper."""
         self._connections.discard(connection)
+        self.counts.open = len(self._connections)
         self._per_address[address] -= 1
         if self._per_address[address] <= 0:
             del self._per_address[address]
@@ -90,7 +101,8 @@ class _Server:
             await asyncio.wait(self._tasks)
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own, for nobody else; not if it is none."""
     try:
         return ipaddress.ip_address(address.partition("%")[0]).is_loopback
     except ValueError:

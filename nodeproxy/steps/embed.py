@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from luckrig.nodeproxy.counters import Counters
 from luckrig.nodeproxy.engines.base import Dialect, Embedded
 from luckrig.nodeproxy.engines.chunks import Usage
 from luckrig.nodeproxy.exchange import Exchange
@@ -40,6 +41,7 @@ class Embed:
     quantization_of: Callable[[str], str | None]
     on_fault: Callable[[], None]
     receipts: ReceiptBook
+    counters: Counters
     monotonic: Callable[[], float]
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -55,6 +57,7 @@ class Embed:
         assert isinstance(request, EmbeddingsRequest), "reading comes first"  # noqa: S101
         call = self.dialect.embeddings(request)
         meter = Meter(queue_seconds=exchange.queue_seconds, monotonic=self.monotonic)
+        self.counters.reach_engine(exchange, meter)
         response = await self.upstream.request("POST", call.path, call.body)
         exchange.on_close(response.close)
         body = await _read(response)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from luckrig.nodeproxy.counters import Counters
 from luckrig.nodeproxy.engines.base import Call, Dialect
 from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.moderation.output import Chunks, OutputGuard
@@ -47,6 +48,7 @@ class Generate:
     quantization_of: Callable[[str], str | None]
     on_fault: Callable[[], None]
     receipts: ReceiptBook
+    counters: Counters
     monotonic: Callable[[], float]
     output: OutputGuard | None = None
 
@@ -65,6 +67,7 @@ class Generate:
     async def _generate(self, exchange: Exchange) -> None:
         call = self._engine_call(exchange)
         meter = Meter(queue_seconds=exchange.queue_seconds, monotonic=self.monotonic)
+        self.counters.reach_engine(exchange, meter)
         response = await self.upstream.request("POST", call.path, call.body)
         exchange.on_close(response.close)
         if response.status != 200:

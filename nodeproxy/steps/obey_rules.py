@@ -1,7 +1,7 @@
 """Layer 1 of moderation: no text that breaks a local rule reaches the engine."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from luckrig.nodeproxy.exchange import Exchange
@@ -18,11 +18,22 @@ thread gives the interpreter back every few hundred µs."""
 
 
 class ObeyRules:
-    """Raises PeerError content_filter with the category, never the rule."""
+    """Raises PeerError content_filter with the category, never the rule.
 
-    def __init__(self, extra: Sequence[RulePack] = ()) -> None:
+    categories: all that a refusal can have. on_hit: told the category of each.
+    """
+
+    def __init__(
+        self,
+        extra: Sequence[RulePack] = (),
+        *,
+        on_hit: Callable[[str], None] = lambda category: None,
+    ) -> None:
         """extra: the owner's packs, beside the shipped ones, which always apply."""
-        self._rules = RuleSet([*shipped_packs(), *extra])
+        packs = [*shipped_packs(), *extra]
+        self._rules = RuleSet(packs)
+        self._on_hit = on_hit
+        self.categories: Iterable[str] = {rule.category for pack in packs for rule in pack.rules}
 
     async def __call__(self, exchange: Exchange) -> None:
         """Check every text-bearing field of the request, all of them as one text.
@@ -35,6 +46,7 @@ class ObeyRules:
         else:
             hit = await asyncio.to_thread(self._rules.first_hit, [text])
         if hit is not None:
+            self._on_hit(hit.category)
             raise PeerError(
                 "content_filter",
                 f"A rule of this rig refuses this request (category: {hit.category}).",

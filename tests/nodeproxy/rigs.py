@@ -14,6 +14,7 @@ from openai import AsyncOpenAI
 from luckrig.cli.serve import bind, origin_of
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import Node, create_node
+from luckrig.nodeproxy.sensors import Sensors
 from luckrig.nodeproxy.server import serving
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.protocol.descriptor import Hardware
@@ -152,6 +153,7 @@ async def running_rig(
     *,
     tracker: StandInTracker | None = None,
     clock: Callable[[], float] = time.time,
+    sensors: Sensors | None = None,
     **changes: Any,
 ) -> AsyncGenerator[Rig, None]:
     """A node proxy in front of the engine. changes: fields of NodeSettings."""
@@ -170,9 +172,10 @@ async def running_rig(
         root_id=ROOT_ID,
         clock=clock,
         monotonic=time.monotonic,
+        sensors=sensors,
     )
     async with (
-        serving(node.app, sock, settings.limits),
+        serving(node.app, sock, settings.limits, node.connections),
         node.running(),
         httpx2.AsyncClient(base_url=origin_of(sock), trust_env=False) as http,
     ):

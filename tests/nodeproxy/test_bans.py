@@ -192,6 +192,7 @@ async def test_nothing_is_kept_of_exchanges_that_are_over(rig: Rig) -> None:
 class _Unwilling:
     """A client that reads nothing of its stream. Implements exchange.Connection."""
 
+    address = "127.0.0.1"
     is_congested = True
 
     def __init__(self, rig: Rig) -> None:

@@ -299,6 +299,7 @@ async def test_no_other_route_reaches_the_engine(rig: Rig, engine: FakeOpenAi) -
         reader, writer = await asyncio.open_connection(*host.split(":"))
         writer.write(
             f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+            "Via: 1.1 a-proxy\r\n"  # for strangers, /metrics is the engine's too
             f"Authorization: Bearer {rig.token}\r\nContent-Length: 0\r\n\r\n".encode()
         )
         status = (await reader.read()).split(b" ", 2)[1]

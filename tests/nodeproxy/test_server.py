@@ -375,7 +375,7 @@ async def test_one_address_may_not_take_all_connections(monkeypatch: pytest.Monk
     def nowhere(address: str) -> bool:
         return False
 
-    monkeypatch.setattr("luckrig.nodeproxy.server.server._is_loopback", nowhere)
+    monkeypatch.setattr("luckrig.nodeproxy.server.server.is_loopback", nowhere)
     async with served(connections_per_address=1) as server:
         first = await server.connect()
         first.send(GET)
