@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # pip and setuptools talk a lot; their words matter when something fails.
 LOG := $(VENV)/setup.log
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# OpenAI's client for Node.js; the tests run it against a rig.
+NODE_CLIENT := tests/e2e/node_client
 QUIETLY := >>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 
 .DEFAULT_GOAL := help
@@ -32,7 +34,7 @@ bench: $(VENV)/.test ## measure the hot paths; figures belong in bench/README.md
 	@$(BIN)/python -m bench
 
 clean: ## remove the virtual environment and everything generated
-	rm -rf $(VENV) build dist .artifacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(NODE_CLIENT)/node_modules build dist .artifacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What each target needs. A stamp is older than pyproject.toml when dependencies changed.
 
@@ -43,10 +45,11 @@ $(VENV)/.run: pyproject.toml
 	@$(PIP) --no-build-isolation --editable '.[engine]' $(QUIETLY)
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.run tools/install_browser.sh
+$(VENV)/.test: $(VENV)/.run tools/install_browser.sh $(NODE_CLIENT)/package-lock.json
 	@echo "installing what the tests need"
 	@$(PIP) --group test $(QUIETLY)
 	@sh tools/install_browser.sh $(BIN)/playwright
+	@cd $(NODE_CLIENT) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.test

@@ -7,6 +7,7 @@ The model that a request names chooses the reply, because a node proxy passes on
 | `burst` | everything in one write: each proxy sees the same reads, however fast it is |
 | `split` | one write for each chunk, back to back: a slow proxy finds several at once  |
 | `paced` | one chunk each 10 ms; each carries the time at which it was written         |
+| `flood` | a megabyte in one write, in 2 KB tokens: more than all buffers on its way   |
 
 Without `"stream":true` every model answers at once with one document.
 """
@@ -24,7 +25,8 @@ from bench.processes import say
 from luckrig.cli.serve import run
 
 PACE_SECONDS: Final = 0.010
-MODELS: Final = ("burst", "split", "paced")
+MODELS: Final = ("burst", "split", "paced", "flood")
+FLOOD_CHUNKS: Final = 500
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _MODEL: Final = re.compile(rb'"model" *: *"(\w+)"')
@@ -59,7 +61,9 @@ class Replies:
     def _pieces(self, model: str) -> list[bytes]:
         """As many pieces as chunks: the first with the head and the role, the last with the
         finish reason, usage, [DONE] and the end of the body."""
-        pieces = [self.token(model, f" tok{number:03}") for number in range(self.chunks)]
+        chunks = FLOOD_CHUNKS if model == "flood" else self.chunks
+        padding = " long" * 400 if model == "flood" else ""
+        pieces = [self.token(model, f" tok{number:03}{padding}") for number in range(chunks)]
         role = _event(model, {"role": "assistant", "content": None})
         pieces[0] = _STREAM_HEAD + role + pieces[0]
         pieces[-1] += self.ending(model)

@@ -88,7 +88,7 @@ def completion_body(
         raise unsupported("logprobs", "This rig's engine gives logprobs for chats only.")
     _refuse_logit_bias(request)
     body = _common(request, model, max_output_tokens, num_ctx)
-    body["prompt"] = request.prompt
+    body["prompt"] = request.prompt_text
     if request.suffix is None:
         body["raw"] = True
     else:

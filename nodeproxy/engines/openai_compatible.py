@@ -106,7 +106,7 @@ class OpenAiCompatible:
         """See base.Dialect."""
         model = self._models.find_writer(request.model)
         body = _fields(request, COMPLETION_FIELDS)
-        body["prompt"] = request.prompt
+        body["prompt"] = request.prompt_text
         self.adapt_completion(request, body)
         return _call("/v1/completions", request, model, body, max_output_tokens)
 

@@ -260,16 +260,22 @@ class ChatRequest(Request, frozen=True, kw_only=True):
 
 
 class CompletionRequest(Request, frozen=True, kw_only=True):
-    """The body of POST /v1/completions."""
+    """The body of POST /v1/completions. prompt: langchain sends its one text in a list."""
 
-    prompt: str
+    prompt: str | Annotated[list[str], Meta(min_length=1, max_length=1)]
     suffix: str | None = None
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
     echo: Literal[False] | None = None
     best_of: Literal[1] | None = None
 
+    @property
+    def prompt_text(self) -> str:
+        """The prompt, however it was sent."""
+        return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
+
 
 _ONE_ANSWER: Final = "A rig gives one answer for each request: leave it out or send 1."
+_ONE_TEXT: Final = "Send one string: token ids are refused, for no filter could read them."
 _NAME: Final = "A name is 1 to 64 letters, digits, underscores and hyphens."
 
 _HINTS: Final[Mapping[str, str]] = {
@@ -279,7 +285,8 @@ _HINTS: Final[Mapping[str, str]] = {
         "Send the image itself as data:image/png;base64,... (or jpeg, webp, gif, bmp). "
         "A rig never fetches a remote URL or a file."
     ),
-    "prompt": "Send one string: lists and token ids are refused, for no filter could read them.",
+    "prompt": _ONE_TEXT,
+    "prompt[]": _ONE_TEXT,
     "n": _ONE_ANSWER,
     "best_of": _ONE_ANSWER,
     "echo": "A rig doesn't repeat the prompt: leave it out or send false.",

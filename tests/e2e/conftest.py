@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.e2e.stock_rig import StockRig, running_stock_rig
+
 
 @dataclass(frozen=True)
 class Demo:
@@ -67,4 +69,11 @@ def running_demo(home: Path, *options: str) -> Generator[Demo, None, None]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that every test may use and none may stop."""
     with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stock_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockRig]:
+    """A rig in front of the real engine, for stock clients; with tools and embeddings."""
+    with running_stock_rig(tmp_path_factory.mktemp("stock-rig")) as running:
         yield running

@@ -148,6 +148,7 @@ GOOD_CHATS: dict[str, dict[str, Any]] = {
 
 GOOD_COMPLETIONS: dict[str, dict[str, Any]] = {
     "smallest": {"model": "m", "prompt": ""},
+    "one text in a list, as langchain sends it": {"model": "m", "prompt": ["Once"]},
     "everything": {
         "model": "m",
         "prompt": "Once",
@@ -464,10 +465,10 @@ def completion(**fields: Any) -> bytes:  # any JSON
     [
         (b'{"model": "m"}', "prompt"),
         (completion(prompt=None), "prompt"),
-        (completion(prompt=[1, 2, 3]), "prompt"),
-        (completion(prompt=[[1, 2], [3]]), "prompt"),
+        (completion(prompt=[1, 2, 3]), "prompt[0]"),
+        (completion(prompt=[[1, 2], [3]]), "prompt[0]"),
         (completion(prompt=["Once", "Twice"]), "prompt"),
-        (completion(prompt=["Once", 42]), "prompt"),
+        (completion(prompt=["Once", 42]), "prompt[1]"),
         (completion(prompt={"prompt_string": "Once"}), "prompt"),
         (completion(messages=[HELLO]), "messages"),
         (completion(n=2), "n"),
@@ -504,9 +505,15 @@ def test_a_refusal_says_what_to_do(body: bytes, advice: str) -> None:
     assert advice in caught.value.message
 
 
-def test_token_ids_are_refused_because_no_filter_could_read_them() -> None:
+@pytest.mark.parametrize("prompt", [[1], [1, 2, 3], [[1, 2]]])
+def test_token_ids_are_refused_because_no_filter_could_read_them(prompt: object) -> None:
     with pytest.raises(PeerError, match="no filter could read them"):
-        parse_completion(completion(prompt=[1, 2, 3]))
+        parse_completion(completion(prompt=prompt))
+
+
+def test_prompt_is_one_text_however_it_was_sent() -> None:
+    for prompt in ("Once", ["Once"]):
+        assert parse_completion(completion(prompt=prompt)).prompt_text == "Once"
 
 
 @pytest.mark.parametrize(
