@@ -46,6 +46,8 @@ DEAD_READERS: Final = 20
 GIVE_UP_SECONDS: Final = 60.0
 RECEIVE_BYTES: Final = 4096
 SPARE_FILES: Final = 500
+ATTACK_NICENESS: Final = 15
+"""The attack shares a CPU with engine and load client, whose time is what is measured."""
 
 IDLE, HEAD, BODY, READER = "idle", "slow head", "slow body", "dead reader"
 KINDS: Final = (IDLE, HEAD, BODY, READER)
@@ -59,7 +61,7 @@ class Attack:
 
     def __init__(self, server: Server, sockets: int, kinds: Sequence[str]) -> None:
         self._server = server
-        self._sockets = sockets
+        self.sockets = sockets
         self._kinds = kinds
         self.closed: Counter[str] = Counter()
         self.refused = 0
@@ -69,13 +71,13 @@ class Attack:
         """Hold on, for so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-                for number in range(self._sockets):
+                for number in range(self.sockets):
                     group.create_task(
                         self._again_and_again(self._kinds[number % len(self._kinds)], number)
                     )
 
     async def _again_and_again(self, kind: str, number: int) -> None:
-        await asyncio.sleep(RAMP_SECONDS * number / self._sockets)
+        await asyncio.sleep(RAMP_SECONDS * number / self.sockets)
         while True:
             try:
                 await self._hold(kind, number)
@@ -205,37 +207,44 @@ async def measure(load: Child, job: Job) -> Result:
     return await asyncio.get_running_loop().run_in_executor(None, load.read, Result)
 
 
-async def main_of(options: argparse.Namespace, server: Server, load: Child) -> int:
+async def main_of(options: argparse.Namespace, engine: Server, server: Server, load: Child) -> int:
     """Measure and print. Exit status 1 when a good request failed."""
     console = Console(width=None if sys.stdout.isatty() else 120)
+    short, long = options.baseline, options.seconds
     await measure(load, good_load(server, 2.0, options.rate))  # everything is imported and cached
-    alone = await measure(load, good_load(server, options.baseline, options.rate))
+    bare = await measure(load, good_load(engine, short, options.rate))
+    alone = await measure(load, good_load(server, short, options.rate))
     attack = Attack(server, options.sockets, options.kind or MIX)
-    attacking = asyncio.create_task(attack.run(options.seconds + 1.0))
-    beside = await measure(load, good_load(server, options.seconds, options.rate))
+    attacking = asyncio.create_task(attack.run(long + short + 1.0))
+    beside = await measure(load, good_load(server, long, options.rate))
+    control = await measure(load, good_load(engine, short, options.rate))
     await attacking
     held = await slot_seconds(server)
-    _print(console, alone, beside, attack, held)
-    return 1 if alone.errors or beside.errors else 0
+    results = {
+        "engine itself, alone": bare,
+        "engine itself, beside": control,
+        "rig, alone": alone,
+        "rig, beside": beside,
+    }
+    _print(console, results, attack, held)
+    return 1 if any(result.errors for result in results.values()) else 0
 
 
-def _print(
-    console: Console, alone: Result, beside: Result, attack: Attack, held: list[float]
-) -> None:
-    table = Table(title=f"Good requests, alone and next to {attack._sockets} slow sockets")
-    for heading in ("", "requests", "errors", "TTFT p50 ms", "p99 ms", "rig's CPU"):
+def _print(console: Console, results: dict[str, Result], attack: Attack, held: list[float]) -> None:
+    table = Table(title=f"Good requests, alone and beside {attack.sockets} slow sockets")
+    for heading in ("", "requests", "errors", "TTFT p50 ms", "p99 ms", "p99 ratio", "rig's CPU"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for name, result in (("alone", alone), ("beside", beside)):
+    before = 0.0
+    for name, result in results.items():
         p50, p99 = (percentile(result.ttft_us, percent) / 1000 for percent in (50, 99))
-        cpu = f"{result.cpu_seconds / result.seconds:.0%}"
+        ratio = f"{p99 / before:.2f}" if name.endswith("beside") and before else ""
+        cpu = f"{result.cpu_seconds / result.seconds:.0%}" if result.cpu_seconds else ""
         table.add_row(
-            name, str(result.requests), str(result.errors), f"{p50:.2f}", f"{p99:.2f}", cpu
+            name, str(result.requests), str(result.errors), f"{p50:.2f}", f"{p99:.2f}", ratio, cpu
         )
-    ratios = [
-        percentile(beside.ttft_us, percent) / max(1, percentile(alone.ttft_us, percent))
-        for percent in (50, 99)
-    ]
-    table.add_row("ratio", "", "", *(f"{ratio:.2f}" for ratio in ratios), "")
+        before = p99
+        if result.error:
+            console.print(f"[red]error:[/] {name}: {result.error!r}")
     console.print(table)
     closed = ", ".join(f"{attack.closed[kind]} {kind}" for kind in KINDS)
     console.print(f"closed by the rig: {closed}; connections refused: {attack.refused}")
@@ -243,9 +252,6 @@ def _print(
         f"{len(held)} of {DEAD_READERS} slots of dead readers freed,"
         f" the first after {min(held):.1f} s, the last after {max(held):.1f} s"
     )
-    for result in (alone, beside):
-        if result.error:
-            console.print(f"[red]error:[/] {result.error!r}")
 
 
 def raise_file_limit(sockets: int) -> None:
@@ -270,14 +276,16 @@ def main() -> int:
     raise_file_limit(options.sockets)
     server_cpu, load_cpu = cpu_pair()
     with ExitStack() as stack:
-        engine = Child.module("mock_engine", str(CHUNKS), cpu=load_cpu)
-        stack.callback(engine.stop)
+        engine_child = Child.module("mock_engine", str(CHUNKS), cpu=load_cpu)
+        stack.callback(engine_child.stop)
         load = Child.module("load", cpu=load_cpu)
         stack.callback(load.stop)
-        server = SERVERS["luckrig"](stack, engine.read(Listening).port, server_cpu)
+        engine = Server(name="direct", port=engine_child.read(Listening).port, pids=[])
+        server = SERVERS["luckrig"](stack, engine.port, server_cpu)
         if load_cpu is not None:
             os.sched_setaffinity(0, {load_cpu})  # not where the rig works
-        return run(main_of(options, server, load))
+        os.nice(ATTACK_NICENESS)
+        return run(main_of(options, engine, server, load))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Bodies that JSON readers read differently: each is refused, or written anew in one reading.
 
-Ollama is written in Go, whose reader takes the last of two equal keys and ignores case, also
-Unicode's ("meſſages"); llama-server takes every field it knows. A filter that read another document
+Ollama is written in Go, whose reader takes the last of two equal keys and ignores case, Unicode's
+too (U+017F is an "s"); llama-server takes every field it knows. A filter that read another document
 than the engine would be no filter.
 """
 
