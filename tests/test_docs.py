@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from luckrig.cli.main import COMMANDS
 from luckrig.protocol.errors import CODES
 
@@ -34,8 +36,9 @@ def test_every_linked_file_exists() -> None:
             assert (page.parent / target).exists(), f"{target} in {page.name}"
 
 
-def test_compliance_names_only_tests_that_exist() -> None:
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "COMPLIANCE.md").read_text("utf-8")))
+@pytest.mark.parametrize("page", ["COMPLIANCE.md", "docs/SECURITY-TESTS.md"])
+def test_pages_name_only_tests_that_exist(page: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / page).read_text("utf-8")))
     assert named
     sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     for name in named:

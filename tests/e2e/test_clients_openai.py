@@ -7,7 +7,12 @@ from typing import Any, Final
 import httpx2
 import openai
 import pytest
-from openai.types.chat import ChatCompletionMessageFunctionToolCall, ChatCompletionMessageParam
+from openai.types import Completion
+from openai.types.chat import (
+    ChatCompletion,
+    ChatCompletionMessageFunctionToolCall,
+    ChatCompletionMessageParam,
+)
 from pydantic import BaseModel
 
 from tests.e2e.stock_rig import MODEL, StockRig
@@ -82,7 +87,7 @@ async def test_async_client_does_the_same(async_client: openai.AsyncOpenAI) -> N
 
 
 def test_tool_is_called_and_its_result_read(stock_rig: StockRig, client: openai.OpenAI) -> None:
-    called = client.chat.completions.create(
+    called: ChatCompletion = client.chat.completions.create(
         model=MODEL, messages=HELLO, temperature=0, tools=[TOOL], **stock_rig.call
     )
     assert called.choices[0].finish_reason == "tool_calls"
@@ -96,7 +101,7 @@ def test_tool_is_called_and_its_result_read(stock_rig: StockRig, client: openai.
         model=MODEL,
         messages=[
             *HELLO,
-            answer,  # type: ignore[list-item]  # as the SDK's own documentation does it
+            answer,
             {"role": "tool", "tool_call_id": call.id, "content": "Yes, it rains."},
         ],
         tools=[TOOL],
@@ -109,7 +114,7 @@ def test_tool_is_called_and_its_result_read(stock_rig: StockRig, client: openai.
 async def test_tool_call_can_be_streamed(
     stock_rig: StockRig, async_client: openai.AsyncOpenAI
 ) -> None:
-    strict = {**TOOL, "function": {**TOOL["function"], "strict": True}}  # the helper wants it
+    strict: Any = {**TOOL, "function": {**TOOL["function"], "strict": True}}  # the helper wants it
     async with async_client.chat.completions.stream(
         model=MODEL, messages=HELLO, temperature=0, tools=[strict], **stock_rig.call
     ) as stream:
@@ -123,7 +128,7 @@ async def test_tool_call_can_be_streamed(
 def test_named_tool_is_the_one_that_is_called(stock_rig: StockRig, client: openai.OpenAI) -> None:
     other: Any = {"type": "function", "function": {"name": "other", "parameters": SCHEMA}}
     choice: Any = {"type": "function", "function": {"name": "is_raining"}}
-    called = client.chat.completions.create(
+    called: ChatCompletion = client.chat.completions.create(
         model=MODEL,
         messages=HELLO,
         tools=[other, TOOL],
@@ -152,8 +157,8 @@ def test_parsed_replies_follow_their_class(stock_rig: StockRig, client: openai.O
 
 def test_completion_whole_and_streamed_agree(client: openai.OpenAI) -> None:
     fields: Any = {"model": MODEL, "prompt": "Once", "max_tokens": 12, "temperature": 0} | ENDLESS
-    whole = client.completions.create(**fields)
-    stream = client.completions.create(**fields, stream=True)
+    whole: Completion = client.completions.create(**fields)
+    stream: openai.Stream[Completion] = client.completions.create(**fields, stream=True)
     assert whole.choices[0].text
     assert "".join(chunk.choices[0].text for chunk in stream if chunk.choices) == (
         whole.choices[0].text
@@ -204,7 +209,7 @@ async def test_async_embeddings_name_what_they_refuse(async_client: openai.Async
     assert len(vectors.data[0].embedding) > 16
     for fields in ({"input": [1, 2]}, {"input": [[1], [2]]}):
         with pytest.raises(openai.BadRequestError) as refused:
-            await async_client.embeddings.create(model=MODEL, **fields)  # type: ignore[arg-type]
+            await async_client.embeddings.create(model=MODEL, **fields)
         assert str(refused.value.param).startswith("input")
     with pytest.raises(openai.BadRequestError) as refused:
         await async_client.embeddings.create(model=MODEL, input="one", dimensions=8)
