@@ -1,7 +1,9 @@
 """langchain-openai, unmodified, against the real engine."""
 
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
+import httpx2
 import openai
 import pytest
 import tiktoken
@@ -39,8 +41,15 @@ def test_invoke_and_stream_agree(stock_rig: StockRig) -> None:
     assert model.bind(logit_bias=None).invoke(HELLO).text == whole.text
 
 
-async def test_async_stream_and_batch_work(stock_rig: StockRig) -> None:
-    model = chat_model(stock_rig, stream_usage=True)
+@pytest.fixture
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
+    """Its own clients are never closed, and warn at the end."""
+    async with httpx2.AsyncClient() as client:
+        yield client
+
+
+async def test_async_stream_and_batch_work(stock_rig: StockRig, http: httpx2.AsyncClient) -> None:
+    model = chat_model(stock_rig, stream_usage=True, http_async_client=http)
     total: AIMessageChunk | None = None
     async for chunk in model.astream(HELLO):
         assert isinstance(chunk, AIMessageChunk)
@@ -109,8 +118,8 @@ def embedder(rig: StockRig, **fields: Any) -> OpenAIEmbeddings:
     )
 
 
-async def test_embeddings_of_texts_work(stock_rig: StockRig) -> None:
-    model = embedder(stock_rig, check_embedding_ctx_length=False)
+async def test_embeddings_of_texts_work(stock_rig: StockRig, http: httpx2.AsyncClient) -> None:
+    model = embedder(stock_rig, check_embedding_ctx_length=False, http_async_client=http)
     one, two = model.embed_documents(["one", "two"])
     assert len(one) == len(two) > 16
     assert await model.aembed_query("one") == pytest.approx(one, rel=1e-5, abs=1e-5)

@@ -87,7 +87,8 @@ async def test_async_client_does_the_same(async_client: openai.AsyncOpenAI) -> N
 
 
 def test_tool_is_called_and_its_result_read(stock_rig: StockRig, client: openai.OpenAI) -> None:
-    called: ChatCompletion = client.chat.completions.create(
+    create: Any = client.chat.completions.create
+    called: ChatCompletion = create(
         model=MODEL, messages=HELLO, temperature=0, tools=[TOOL], **stock_rig.call
     )
     assert called.choices[0].finish_reason == "tool_calls"
@@ -97,11 +98,12 @@ def test_tool_is_called_and_its_result_read(stock_rig: StockRig, client: openai.
     assert isinstance(call, ChatCompletionMessageFunctionToolCall)
     assert call.function.name == "is_raining"
     assert json.loads(call.function.arguments)["now"] in (True, False)
+    said: Any = answer  # goes back as it came, as the SDK's documentation does it
     after = client.chat.completions.create(
         model=MODEL,
         messages=[
             *HELLO,
-            answer,
+            said,
             {"role": "tool", "tool_call_id": call.id, "content": "Yes, it rains."},
         ],
         tools=[TOOL],
@@ -128,7 +130,8 @@ async def test_tool_call_can_be_streamed(
 def test_named_tool_is_the_one_that_is_called(stock_rig: StockRig, client: openai.OpenAI) -> None:
     other: Any = {"type": "function", "function": {"name": "other", "parameters": SCHEMA}}
     choice: Any = {"type": "function", "function": {"name": "is_raining"}}
-    called: ChatCompletion = client.chat.completions.create(
+    create: Any = client.chat.completions.create
+    called: ChatCompletion = create(
         model=MODEL,
         messages=HELLO,
         tools=[other, TOOL],
@@ -157,8 +160,9 @@ def test_parsed_replies_follow_their_class(stock_rig: StockRig, client: openai.O
 
 def test_completion_whole_and_streamed_agree(client: openai.OpenAI) -> None:
     fields: Any = {"model": MODEL, "prompt": "Once", "max_tokens": 12, "temperature": 0} | ENDLESS
-    whole: Completion = client.completions.create(**fields)
-    stream: openai.Stream[Completion] = client.completions.create(**fields, stream=True)
+    create: Any = client.completions.create
+    whole: Completion = create(**fields)
+    stream: openai.Stream[Completion] = create(**fields, stream=True)
     assert whole.choices[0].text
     assert "".join(chunk.choices[0].text for chunk in stream if chunk.choices) == (
         whole.choices[0].text
@@ -207,9 +211,10 @@ def test_embeddings_come_in_both_forms(given: str | list[str], client: openai.Op
 async def test_async_embeddings_name_what_they_refuse(async_client: openai.AsyncOpenAI) -> None:
     vectors = await async_client.embeddings.create(model=MODEL, input=["one"])
     assert len(vectors.data[0].embedding) > 16
-    for fields in ({"input": [1, 2]}, {"input": [[1], [2]]}):
+    token_ids: list[Any] = [[1, 2], [[1], [2]]]
+    for given in token_ids:
         with pytest.raises(openai.BadRequestError) as refused:
-            await async_client.embeddings.create(model=MODEL, **fields)
+            await async_client.embeddings.create(model=MODEL, input=given)
         assert str(refused.value.param).startswith("input")
     with pytest.raises(openai.BadRequestError) as refused:
         await async_client.embeddings.create(model=MODEL, input="one", dimensions=8)
