@@ -19,7 +19,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NEVER: Final = 3600.0
 """Seconds between the rig's own looks at the engine: none falls into a test."""
 
-OLLAMA: Final = (  # server/routes.go, August 2026; 36 with their methods
+OLLAMA: Final = (  # server/routes.go as excerpts of it show it, and what newer ones are known for
     "/", "/api/version", "/api/status", "/api/pull", "/api/push", "/api/tags", "/api/show",
     "/api/delete", "/api/me", "/api/signout", "/api/user/keys/a2V5", "/api/create",
     "/api/blobs/sha256:0000", "/api/copy", "/api/experimental/web_search",
@@ -27,7 +27,7 @@ OLLAMA: Final = (  # server/routes.go, August 2026; 36 with their methods
     "/api/generate", "/api/chat", "/api/embed", "/api/embeddings", "/v1/models/llama3",
     "/v1/images/generations", "/v1/images/edits", "/v1/audio/transcriptions", "/v1/messages",
 )  # fmt: skip
-LLAMA_SERVER: Final = (  # tools/server/README.md, August 2026
+LLAMA_SERVER: Final = (  # what tools/server/README.md names, from notes; not read line by line
     "/v1/health", "/models", "/props", "/slots", "/slots/0?action=save", "/slots/0?action=restore",
     "/slots/0?action=erase", "/lora-adapters", "/completion", "/completions",
     "/chat/completions", "/infill", "/embedding", "/embeddings", "/rerank", "/reranking",
