@@ -30,11 +30,12 @@ check: $(VENV)/.check ## lint, types, import contracts, packaging, sizes
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/pytest -q tests/test_packaging.py tests/test_sizes.py tests/test_docs.py
 
-bench: $(VENV)/.test ## measure the hot paths; figures belong in bench/README.md
+bench: $(VENV)/.test ## measure against the bars; fetches nginx, HAProxy, LiteLLM to compare with
+	@$(BIN)/python -m bench.fetch
 	@$(BIN)/python -m bench
 
 clean: ## remove the virtual environment and everything generated
-	rm -rf $(VENV) $(NODE_CLIENT)/node_modules build dist .artifacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(NODE_CLIENT)/node_modules build dist .artifacts .bench *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What each target needs. A stamp is older than pyproject.toml when dependencies changed.
 

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import click
 import httpx2
@@ -140,7 +141,7 @@ async def _until_refused(scene: Scene, token: str) -> float:
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _chat(scene: Scene, token: str) -> dict[str, object]:
+def _chat(scene: Scene, token: str) -> dict[str, Any]:
     messages = [{"role": "user", "content": "x"}]
     return {
         "url": f"{scene.base_url}/chat/completions",

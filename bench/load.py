@@ -10,16 +10,17 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
+from bench.chat import HOST, encode_request, is_whole_document, is_whole_stream, unchunked
 from bench.processes import cpu_seconds, say
 from luckrig.cli.serve import run
 
 MAX_ERRORS: Final = 50
-DRAIN_SECONDS: Final = 3.0
-HOST: Final = "127.0.0.1"
+DRAIN_SECONDS: Final = 30.0
+"""LiteLLM can't keep up with paced streams; what it owes then takes seconds."""
 
 _STAMP: Final = re.compile(rb'"content":" (\d{6,})"')
 
@@ -30,6 +31,8 @@ class Job(msgspec.Struct, kw_only=True):
     rate: requests a second, begun on time whatever the server does; None: `connections` clients
     that each ask again as soon as they are answered. tokens: luckrig's, a user for each
     connection. pids: whose CPU time to count. chunks: tokens that a good reply has.
+    counts_all: measure from the first request to the end of the last reply. For servers so slow
+    that a window has few replies: where it cuts them off would decide what one costs.
     """
 
     port: int
@@ -40,6 +43,7 @@ class Job(msgspec.Struct, kw_only=True):
     warmup_seconds: float
     seconds: float
     chunks: int
+    counts_all: bool = False
     max_requests: int = 200_000
     tokens: list[str] | None = None
     pids: list[int] = []
@@ -77,21 +81,37 @@ class _Load:
         job = self.job
         for _ in range(job.connections):
             await self._connect()
+        if job.counts_all:
+            self._begin()
         feeder = asyncio.create_task(self._feed(job.rate)) if job.rate is not None else None
         if feeder is None:
             for client in self._clients:
                 self.on_idle(client)
         await asyncio.sleep(job.warmup_seconds)
-        self.measuring, began = True, time.monotonic()
-        cpu = cpu_seconds(job.pids)
+        if not job.counts_all:
+            self._begin()
         await asyncio.sleep(job.seconds)
-        self.result.cpu_seconds = cpu_seconds(job.pids) - cpu
-        self.result.seconds = time.monotonic() - began
-        self.measuring, self._stopping = False, True
+        self._stopping = True
         if feeder is not None:
             feeder.cancel()
-        await self._drain()
+        if job.counts_all:
+            await self._drain()
+            self._end()
+        else:
+            self._end()
+            await self._drain()
+        for client in self._clients:
+            client.close()
         return self.result
+
+    def _begin(self) -> None:
+        self.measuring, self._began_at = True, time.monotonic()
+        self._cpu_before = cpu_seconds(self.job.pids)
+
+    def _end(self) -> None:
+        self.measuring = False
+        self.result.cpu_seconds = cpu_seconds(self.job.pids) - self._cpu_before
+        self.result.seconds = time.monotonic() - self._began_at
 
     def on_idle(self, client: "_Client") -> None:
         """The client's reply is in: ask again, or wait for the next request's time."""
@@ -115,7 +135,12 @@ class _Load:
     async def _connect(self) -> "_Client":
         number = len(self._clients)
         tokens = self.job.tokens
-        request = _request(self.job, tokens[number % len(tokens)] if tokens else "no-token")
+        request = encode_request(
+            self.job.port,
+            self.job.model,
+            token=tokens[number % len(tokens)] if tokens else "no-token",
+            stream=self.job.stream,
+        )
         _, client = await asyncio.get_running_loop().create_connection(
             lambda: _Client(self, request), HOST, self.job.port
         )
@@ -142,8 +167,6 @@ class _Load:
                     await self._drained.wait()
         except TimeoutError:
             self.on_error("a reply didn't end")
-        for client in self._clients:
-            client.close()
 
 
 class _Client(asyncio.Protocol):
@@ -152,7 +175,7 @@ class _Client(asyncio.Protocol):
     def __init__(self, load: _Load, request: bytes) -> None:
         self._load = load
         self._request = request
-        self._check = _check_stream if load.job.stream else _check_document
+        self._check = is_whole_stream if load.job.stream else is_whole_document
         self._transport: Any = None  # uvloop's isn't an asyncio.Transport
         self.is_busy = False
 
@@ -199,7 +222,7 @@ class _Client(asyncio.Protocol):
             self._first_at = time.monotonic()
         if self._length is None:
             if buffer.endswith(b"\r\n0\r\n\r\n"):  # JSON holds no bare line ends
-                self._finish(_unchunked(buffer, self._body_at))
+                self._finish(unchunked(buffer, self._body_at))
         elif len(buffer) >= self._body_at + self._length:
             self._finish(buffer[self._body_at :])
 
@@ -232,48 +255,6 @@ class _Client(asyncio.Protocol):
         self.is_busy = False
         self._load.on_error(error)
         self.close()
-
-
-def _request(job: Job, token: str) -> bytes:
-    """About 1 KB of chat."""
-    body: dict[str, Any] = {
-        "model": job.model,
-        "messages": [
-            {"role": "system", "content": "You answer briefly, and you say so when in doubt. " * 8},
-            {"role": "user", "content": "Why does the tide come twice a day, and not once? " * 8},
-        ],
-        "temperature": 0.7,
-        "max_tokens": 200,
-    }
-    if job.stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
-    encoded = msgspec.json.encode(body)
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {HOST}:{job.port}\r\n"
-        f"Authorization: Bearer {token}\r\nUser-Agent: luckrig-bench\r\nAccept: */*\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(encoded)}\r\n\r\n"
-    )
-    return head.encode("ascii") + encoded
-
-
-def _unchunked(buffer: bytearray, at: int) -> bytes:
-    parts: list[bytes] = []
-    while (line_end := buffer.find(b"\r\n", at)) >= 0:
-        size = int(buffer[at:line_end], 16)
-        parts.append(bytes(buffer[line_end + 2 : line_end + 2 + size]))
-        at = line_end + 2 + size + 2
-    return b"".join(parts)
-
-
-def _check_stream(body: bytes | bytearray, chunks: int) -> bool:
-    tokens = body.count(b'"delta":{"content":"')
-    return tokens == chunks and b'"usage":{' in body and body.endswith(b"data: [DONE]\n\n")
-
-
-def _check_document(body: bytes | bytearray, chunks: int) -> bool:
-    document = cast("dict[str, Any]", msgspec.json.decode(body))
-    text: str = document["choices"][0]["message"]["content"]
-    return len(text.split()) == chunks and document["usage"]["completion_tokens"] == chunks
 
 
 def _work(next_line: Callable[[], bytes]) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -58,7 +58,7 @@ def table() -> Table:
 
 
 @contextmanager
-def _pinned() -> Iterator[None]:
+def _pinned() -> Generator[None, None, None]:
     cpu, _ = cpu_pair()
     if cpu is None:
         yield

@@ -8,6 +8,7 @@ The model that a request names chooses the reply, because a node proxy passes on
 | `split` | one write for each chunk, back to back: a slow proxy finds several at once  |
 | `paced` | one chunk each 10 ms; each carries the time at which it was written         |
 | `flood` | a megabyte in one write, in 2 KB tokens: more than all buffers on its way   |
+| `idle`  | the first chunk, and then nothing for as long as the client stays           |
 
 Without `"stream":true` every model answers at once with one document.
 """
@@ -25,7 +26,7 @@ from bench.processes import say
 from luckrig.cli.serve import run
 
 PACE_SECONDS: Final = 0.010
-MODELS: Final = ("burst", "split", "paced", "flood")
+MODELS: Final = ("burst", "split", "paced", "flood", "idle")
 FLOOD_CHUNKS: Final = 500
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -142,6 +143,8 @@ class Engine(asyncio.Protocol):
             self._transport.write(self._replies.whole[model])
         elif model == "paced":
             self._step(0, asyncio.get_running_loop().time())
+        elif model == "idle":
+            self._transport.write(self._replies.pieces[model][0])
         elif model == "split":
             fd = self._transport.get_extra_info("socket").fileno()
             for piece in self._replies.pieces[model]:

@@ -1,9 +1,11 @@
 """Child processes of a measurement: pinned to a CPU, talking JSON lines, never left behind."""
 
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -31,18 +33,31 @@ class Child:
     """A running process. The modules of bench end when their standard input does, so that they
     don't outlive a measurement that was killed."""
 
-    def __init__(self, command: Sequence[str], *, cpu: int | None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cpu: int | None,
+        environ: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """environ: besides ours. log: a file for all it prints; without one, read() gets it."""
+
         def pin() -> None:
             if cpu is not None:
                 os.sched_setaffinity(0, {cpu})
 
-        self._process = subprocess.Popen(  # noqa: S603 -- commands are bench's own
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            preexec_fn=pin,  # before it starts threads or children
-        )
+        with ExitStack() as stack:
+            file = None if log is None else stack.enter_context(log.open("wb"))
+            self._process = subprocess.Popen(  # noqa: S603 -- commands are bench's own
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if file is None else file,
+                stderr=file,
+                cwd=ROOT,
+                env={**os.environ, **(environ or {})},
+                preexec_fn=pin,  # before it starts threads or children
+            )
 
     @classmethod
     def module(cls, name: str, *arguments: str, cpu: int | None) -> "Child":
@@ -75,7 +90,7 @@ class Child:
 
     def stop(self) -> None:
         """End it, if need be by force."""
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
+        assert self._process.stdin is not None  # noqa: S101 -- narrows the type
         self._process.stdin.close()
         self._process.terminate()
         try:
@@ -83,7 +98,20 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def raise_file_limit() -> int:
+    """As many open files as this process may have; its children inherit it. Returns how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def own_bytes(pid: int) -> int:
+    """Memory that would be free without this process (USS): what it shares doesn't count."""
+    return psutil.Process(pid).memory_full_info().uss
 
 
 def say(answer: msgspec.Struct) -> None:

@@ -1,19 +1,25 @@
 """The node proxy as a rig runs it, in front of the mock engine: the whole pipeline.
 
-Its own process: `python -m bench.rig ENGINE_URL`. The tracker is a class in memory.
+Its own process: `python -m bench.rig ENGINE_URL [STREAMS] [--trace]`. The tracker is a class in
+memory. STREAMS: requests at the engine at once, 256 without. With --trace it answers each line of
+standard input with what its memory is used for, by the line that asked for it, and is far slower.
 """
 
 import asyncio
+import gc
 import sys
 import time
+import tracemalloc
 from typing import Final
+
+import msgspec
 
 from bench.mock_engine import Listening
 from bench.processes import say
 from luckrig.cli.serve import bind, origin_of, run, spare_collector
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import create_node
-from luckrig.nodeproxy.server import serving
+from luckrig.nodeproxy.server import ServerLimits, serving
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.ids import derive_id
@@ -35,8 +41,10 @@ NODE_KEY: Final = PrivateKey(b"node" * 8)
 NODE_ID: Final = derive_id("n1", NODE_KEY.public)
 ROOT_ID: Final = derive_id("r1", ROOT_KEY.public)
 
-USERS: Final = 32
-"""One token for each, so that no limit of one user is reached and the token cache is shared."""
+STREAMS: Final = 256
+STREAMS_OF_A_USER: Final = 8
+"""A token for each user, so that no limit of one is reached and the token cache is shared."""
+TRACED_LINES: Final = 100
 
 
 class _Tracker:
@@ -72,12 +80,32 @@ def make_token(number: int, *, now: int) -> str:
     return issue(claims, key=SIGNING_KEY)
 
 
-async def _serve(engine_url: str) -> None:
+class Allocation(msgspec.Struct):
+    """What one line of code asked for and still holds."""
+
+    line: str
+    held_bytes: int
+    count: int
+
+
+class Allocations(msgspec.Struct):
+    """held_bytes: of all lines. largest: those that hold the most, the first one most."""
+
+    held_bytes: int
+    largest: list[Allocation]
+
+
+async def _serve(engine_url: str, streams: int) -> None:
     found = await detect(engine_url)
     if found is None:
         raise RuntimeError("the mock engine isn't recognised")
     sock = bind("127.0.0.1", 0)
-    settings = NodeSettings(origins=frozenset({origin_of(sock)}), max_active=256, max_queue=256)
+    settings = NodeSettings(
+        origins=frozenset({origin_of(sock)}),
+        max_active=streams,
+        max_queue=streams,
+        limits=ServerLimits(connections=streams + 64),
+    )
     node = create_node(
         settings,
         found,
@@ -90,12 +118,32 @@ async def _serve(engine_url: str) -> None:
         monotonic=time.monotonic,
     )
     async with serving(node.app, sock, settings.limits, node.connections), node.running():
-        tokens = [make_token(number, now=int(time.time())) for number in range(USERS)]
+        users = range(max(1, streams // STREAMS_OF_A_USER))
+        tokens = [make_token(number, now=int(time.time())) for number in users]
         say(Listening(sock.getsockname()[1], tokens))
         spare_collector()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, sys.stdin.buffer.read)  # ends with the measurement
+        while await loop.run_in_executor(None, sys.stdin.buffer.readline):
+            say(_allocations())
+        # Standard input ends with the measurement.
+
+
+def _allocations() -> Allocations:
+    gc.collect()
+    found = tracemalloc.take_snapshot().statistics("lineno")
+    largest = [
+        Allocation(str(each.traceback), each.size, each.count) for each in found[:TRACED_LINES]
+    ]
+    return Allocations(sum(each.size for each in found), largest)
+
+
+def _main(arguments: list[str]) -> None:
+    if "--trace" in arguments:
+        arguments.remove("--trace")
+        tracemalloc.start()
+    streams = int(arguments[1]) if len(arguments) > 1 else STREAMS
+    run(_serve(arguments[0], streams))
 
 
 if __name__ == "__main__":
-    run(_serve(sys.argv[1]))
+    _main(sys.argv[1:])

@@ -221,7 +221,7 @@ async def test_no_text_of_a_request_or_a_reply_is_ever_in_it(engine: FakeOpenAi,
 
 async def test_a_models_name_is_escaped(engine: FakeOpenAi) -> None:
     name = 'a"b\\c} 1'
-    engine.cards = [{"id": name, "object": "model", "owned_by": "me"}]
+    engine.models = [FakeModel(name)]
     async with running_rig(engine.url) as rig:
         assert rig.models == [name]
         page = (await rig.http.get("/metrics")).text

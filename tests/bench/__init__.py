@@ -1,0 +1,1 @@
+"""Of the measurements: what judges figures, never the figures."""
