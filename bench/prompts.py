@@ -97,6 +97,7 @@ class _Body:
     """A connection that has a body and nothing else. Implements exchange.Connection as far as
     reading goes."""
 
+    address = ""
     is_congested = False
 
     def __init__(self, body: bytes) -> None:

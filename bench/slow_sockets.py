@@ -31,11 +31,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import HOST, Job, Result
+from bench.chat import HOST
+from bench.load import Job, Result
 from bench.mock_engine import Listening
 from bench.processes import Child, cpu_pair
-from bench.report import percentile
 from bench.servers import SERVERS, Server
+from bench.spread import percentile
 from luckrig.cli.serve import run
 
 CHUNKS: Final = 20

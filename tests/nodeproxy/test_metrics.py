@@ -10,6 +10,7 @@ from luckrig.nodeproxy.server import is_loopback
 from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.nodeproxy.settings import metrics_token
 from tests.fake_engines.engine import Fault
+from tests.fake_engines.knobs import FakeModel
 from tests.fake_engines.openai_compatible import FakeOpenAi
 from tests.nodeproxy.prometheus import parse, values
 from tests.nodeproxy.rigs import Rig, make_token, running_rig
