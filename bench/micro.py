@@ -1,9 +1,14 @@
 """Single operations of the hot paths, alone in a loop: where a change pays, before it is made."""
 
+import asyncio
+import base64
 import os
+import random
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,6 +20,7 @@ from bench.rig import NODE_ID, ROOT_ID, SIGNING_KEY, make_token
 from luckrig.nodeproxy.engines.chunks import SseDecoder
 from luckrig.nodeproxy.filters.pack import shipped_packs
 from luckrig.nodeproxy.filters.rules import RuleSet
+from luckrig.nodeproxy.filters.views import SEAM
 from luckrig.nodeproxy.replies import StreamedReply
 from luckrig.nodeproxy.timing import Meter
 from luckrig.nodeproxy.tokens import TokenVerifier
@@ -41,6 +47,7 @@ NOW: Final = 1_790_000_000
 LIVE_NODES: Final = 10_000
 BEST_OF: Final = 7
 WINDOW_SECONDS: Final = 0.1
+_LONG: Final = 400_000
 
 Operation = tuple[str, Callable[[], object]]
 
@@ -108,14 +115,48 @@ def _request() -> Iterator[Operation]:
     body = {"model": "burst", "messages": messages, "stream": True, "temperature": 0.7}
     encoded = msgspec.json.encode(body)
     yield f"strict parse of a chat, {len(encoded):,} bytes", lambda: parse_chat(encoded)
+    yield from _rules(words)
+
+
+def _rules(words: str) -> Iterator[Operation]:
     rules = RuleSet(shipped_packs())
-    ascii_text = (words * 60)[:4096]
     letters = "Der Fuchs läuft über die Brücke, während die Glocke läutet. "
-    accented = (letters * 80)[:4096]
-    yield "rules over a chat of 900 letters", lambda: rules.first_hit([ascii_text[:900]])
-    yield "rules over 400 KB", lambda: rules.first_hit([words * 5_000])
-    yield "rules over 4,096 ASCII letters", lambda: rules.first_hit([ascii_text])
-    yield "rules over 4,096 letters with accents", lambda: rules.first_hit([accented])
+    turn = SEAM.join(
+        (
+            "You answer briefly, and you say so when in doubt. " * 8,
+            "Why does the tide come twice a day, and not once? " * 8,
+        )
+    )
+    texts = {
+        "a chat of 0.8 KB": turn,
+        "a chat of 4.5 KB": SEAM.join([words * 7] * 8),
+        "4 KB with accents": (letters * 80)[:4096],
+    } | _long_texts(words)
+    for name, text in texts.items():
+        yield f"rules over {name}", partial(rules.first_hit, [text])
+
+
+def _long_texts(words: str) -> dict[str, str]:
+    """400 KB each of what people paste."""
+    sources = sorted(Path(asyncio.__file__).parent.glob("*.py"))
+    random_bytes = random.Random(1).randbytes(_LONG * 3 // 4)  # noqa: S311 -- the same each time
+    japanese = (
+        "港の鐘が二度鳴る間に、子どもたちは学校へ行きました。天気がいいので、散歩しましょう。"
+    )
+    loop = "for (let i = 0; i < n; i++) { if (a[i] != b[i] || !ok) { x += a[i] * 2; } }\n"
+    texts = {
+        "English": words * (_LONG // len(words) + 1),
+        "Japanese": japanese * (_LONG // len(japanese.encode())),
+        "code": "".join(source.read_text("utf-8") for source in sources),
+        "repetitive code": loop * (_LONG // len(loop)),
+        "base64": base64.b64encode(random_bytes).decode(),
+    }
+    texts["mixed"] = "".join(
+        text[start : start + 16_000]
+        for start in range(0, 80_000, 16_000)
+        for text in texts.values()
+    )
+    return {f"400 KB, {name}": text[:_LONG] for name, text in texts.items()}
 
 
 def _chunk() -> Iterator[Operation]:

@@ -1,253 +1,239 @@
 """Says in microseconds that a text can't break any rule, which is so for nearly every text.
 
-A *skeleton* is coarser than every view of views.py: lower case, leet and look-alikes as letters,
-no punctuation, i for l. Where a view holds one of a rule's anchors, the skeleton holds the anchor's
-skeleton, up to repeated letters. So one scan of one string stands for all views.
+A *skeleton* is coarser than every view of views.py: lower case, digits and look-alikes as letters,
+no accents, one mark for all punctuation, i for l. It is made letter by letter, so the skeleton of a
+text holds the skeleton of each part. What no table can know stays in it: a sign such as "$" is s,
+or nothing; the end of a message is a space, or nothing.
 
-The scan is one alternation of fragments, each at the rarest letter of its anchor, because a regular
-expression costs little at letters that begin no branch. A fragment that is found is only then
-compared with the whole anchor.
+Patterns are rewritten for skeletons, with both readings and any repetition (shadow.py). One pass of
+an automaton (automaton.py) then says which of them a text holds. A rule can only be broken if all
+its patterns are among them.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 from typing import Final
 
+import regex
+
 from luckrig.nodeproxy.filters import tables
-from luckrig.nodeproxy.filters.views import MAX_CACHED, SEAM, Kind, fold_character
+from luckrig.nodeproxy.filters.automaton import Automaton
+from luckrig.nodeproxy.filters.pack import Rule
+from luckrig.nodeproxy.filters.shadow import Spelling, shadow
+from luckrig.nodeproxy.filters.views import KINDS, MAX_CACHED, SEAM, Kind, fold_character
 
-_WINDOW: Final = 40
-"""Characters beside a fragment in which its anchor is looked for; repeated letters make it long."""
-_MANY_SIGNS: Final = 3
-"""From so many of one sign on, not before a space, signs may be leet or separators; both count."""
-_FRAGMENT_LETTERS: Final = 5
+_MARK: Final = "."
+"""Stands for punctuation and other signs: a word may end there, or go on behind it."""
+_SIGNS: Final = "".join(chr(code) for code in tables.LEET if not chr(code).isalnum())
+"""Leet signs, which are punctuation too."""
+_ESCAPING: Final = "%&\\"
+"""Punctuation that begins an escape, and so is left as it is."""
+_NO_LETTERS: Final = _MARK + _ESCAPING + _SIGNS + SEAM
 
-# Letters of English in 100,000; l is with i in a skeleton.
-_FREQUENCY: Final = dict(
-    zip(
-        "etaoinshrdcumwfgypbvkjxqz",
-        (12_700, 9_100, 8_200, 7_500, 11_000, 6_700, 6_300, 6_100, 6_000, 4_300, 2_800, 2_800,
-         2_400, 2_400, 2_200, 2_000, 2_000, 1_900, 1_500, 1_000, 800, 200, 200, 100, 100),
-        strict=True,
+
+def _one_of(letters: str) -> str:
+    return "[" + "".join(f"\\x{{{ord(letter):x}}}" for letter in letters) + "]"
+
+
+_WORD: Final = regex.compile(r"\w")
+_FOREIGN: Final = re.compile("[^\x00-\x7f]")
+_FEW: Final = 8
+_FEW_KINDS: Final = 40
+"""Of characters beyond ASCII, in a text in which at most one in _FEW is one: replacing each kind is
+then three times as fast as a look at every character."""
+
+_GAP: Final = _one_of(" " + _NO_LETTERS)
+_NO_GAP: Final = _GAP.replace("[", "[^", 1)
+_BREAK: Final = f"{_one_of(_NO_LETTERS)}*{_one_of(' ' + SEAM)}{_GAP}*"
+_ONE: Final = f"(?:{_NO_GAP}|[\u1100-\u11ff]{{2,3}})"
+_SPELLED: Final = f"(?:^|{_GAP}){_ONE}(?:{_BREAK}{_ONE}){{2}}(?:{_GAP}|$)"
+"""Three letters, or syllables of Hangul, that stand alone."""
+_DIGIT: Final = "[oi2easbtgcdf]"
+_ENCODED: Final = "|".join(
+    (
+        r"[a-z0-9.+]{16}",  # base64; its "-", "_" and "/" are marks
+        rf"(?:(?:ox|\\x)?{_DIGIT}{{2}}[ .{SEAM}]{{0,2}}){{6}}",  # hexadecimal, 0 as o and so on
+        rf"[|\\]|&[^ ]|%{_DIGIT}{{2}}|u\+{_DIGIT}{{4}}",
+        r"\.(?:[ |.]+\.){4}",  # Morse
     )
-)  # fmt: skip
-_RARE: Final = 50
-_FREQUENT: Final = 4_500
-"""Letters from here on make a bad beginning of a branch: it would be tried everywhere."""
+)
+"""What the skeleton of ASCII text has if the text has any of the encodings of decode.py."""
 
 
-def _skeleton_character(character: str, *, signs: bool) -> str:
-    if character in " \n\t\r":
-        return " "
-    if character == SEAM:
-        return ""
-    if not signs and character in tables.SEPARATING_SIGNS:
-        return ""
-    kept = ""
-    for part in fold_character(character).translate(tables.CONFUSABLES).translate(tables.LEET):
-        part = part.translate(tables.KATAKANA)
-        if part.isspace():
-            kept += " "
-        elif part.isalnum() or unicodedata.combining(part):
-            kept += "i" if part == "l" else part
-    return kept
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a text may break: numbers of rules by kind of view.
+
+    spelled: letters stand alone. encoded: it may hold what decode.py knows; that is so of all text
+    beyond ASCII.
+    """
+
+    rules: Mapping[Kind, Sequence[int]]
+    spelled: bool = False
+    encoded: bool = False
 
 
-class _Skeletons(dict[int, str]):
-    """_skeleton_character as a table for str.translate that remembers."""
+_NOTHING: Final = Candidates({})
+_NOTHING_BEYOND_ASCII: Final = Candidates({}, encoded=True)
 
-    def __init__(self, *, signs: bool) -> None:
+
+class Skeletons(dict[int, str]):
+    """Skeletons of texts, as UTF-8. A table for str.translate that remembers."""
+
+    def __init__(self) -> None:
+        """The table for ASCII is made at once."""
         super().__init__()
-        self._signs = signs
-        ascii_skeletons = [_skeleton_character(chr(code), signs=signs) for code in range(128)]
-        self._letters = bytes(ord(each or " ") for each in ascii_skeletons) + bytes(128)
-        self._deleted = bytes(code for code, each in enumerate(ascii_skeletons) if not each)
+        letters = [_skeleton_character(chr(code)) for code in range(128)]
+        self._letters = bytes(ord(each or " ") for each in letters) + bytes(range(128, 256))
+        self._deleted = bytes(code for code, each in enumerate(letters) if not each)
 
     def __missing__(self, code: int) -> str:
-        skeleton = _skeleton_character(chr(code), signs=self._signs)
+        """The skeleton of a character that is met for the first time."""
+        skeleton = chr(code) if code < 0x80 else _skeleton_character(chr(code))
         if len(self) < MAX_CACHED:
             self[code] = skeleton
         return skeleton
 
-    def of(self, text: str) -> str:
-        if text.isascii():
-            return text.encode("ascii").translate(self._letters, self._deleted).decode("ascii")
-        return unicodedata.normalize("NFC", text.translate(self))
+    def of(self, text: str) -> bytes:
+        """text: may hold SEAM, and surrogates, which disappear."""
+        if not text.isascii():
+            text = self._without_foreign(text)
+        return text.encode().translate(self._letters, self._deleted)
+
+    def _without_foreign(self, text: str) -> str:
+        """Only ASCII is left as it is: it comes next, 50 times as fast."""
+        if len(text.encode("utf-8", "replace")) - len(text) > len(text) // _FEW:
+            return text.translate(self)
+        kinds = set(_FOREIGN.findall(text))
+        if len(kinds) > _FEW_KINDS:
+            return text.translate(self)
+        for character in kinds:
+            text = text.replace(character, self[ord(character)])
+        return text
 
 
-_REPEATED: Final = re.compile(r"(.)\1+")
+def _skeleton_character(character: str) -> str:
+    if character == SEAM:
+        return character
+    return "".join(map(_skeleton_part, fold_character(character)))
 
 
-def _once(repeated: re.Match[str]) -> str:
-    """Python 3.11 expands a template such as \\1 much more slowly than it calls a function."""
-    return repeated[1]
-
-
-def _may_separate(sign: str, text: str) -> bool:
-    count = text.count(sign)
-    return count >= _MANY_SIGNS and count - text.count(sign + " ") >= _MANY_SIGNS
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A literal in one of the ways it may be written. rules: numbers of the rules that have it."""
-
-    skeleton: str
-    kind: Kind
-    rules: frozenset[int]
+def _skeleton_part(folded: str) -> str:
+    """folded: one character."""
+    if folded.isspace():
+        return " "
+    letter = folded.translate(tables.CONFUSABLES)
+    if letter in _SIGNS or letter in _ESCAPING:
+        return letter
+    # Decomposed: kana without their voicing marks, Hangul as its letters, so that it makes no
+    # difference whether a text came composed.
+    decomposed = unicodedata.normalize("NFKD", letter.translate(tables.KATAKANA))
+    kept = "".join(filter(str.isalnum, decomposed.translate(tables.LEET))).replace("l", "i")
+    if not kept:
+        return _MARK
+    # 🅰 is a sign in one view and a letter in another.
+    return kept if _WORD.fullmatch(folded) else f"{_MARK}{kept}{_MARK}"
 
 
 class Prefilter:
-    """Which rules may match a text: their first patterns' anchors, all in one scan."""
+    """Which rules may match a text: the shadows of all their patterns, all in one pass."""
 
-    def __init__(self, anchors: Iterable[tuple[str, int, Sequence[Kind]]]) -> None:
-        """anchors: each with its rule's number and the kinds to look for; telling ones only."""
-        self._signs = _Skeletons(signs=True)
-        self._no_signs = _Skeletons(signs=False)
-        rules: dict[tuple[str, Kind], set[int]] = {}
-        for literal, rule, kinds in anchors:
-            for kind, skeleton in self.written(literal):
-                if kind not in kinds:
-                    continue
-                rules.setdefault((skeleton, kind), set()).add(rule)
-        self._anchors = [
-            Anchor(skeleton, kind, frozenset(numbers))
-            for (skeleton, kind), numbers in rules.items()
-        ]
-        first_letters = _first_letters(anchor.skeleton for anchor in self._anchors)
-        self._by_first: dict[str, list[Anchor]] = {}
-        parts: set[tuple[str, str]] = set()
-        for anchor in self._anchors:
-            part = _fragment(anchor.skeleton, first_letters)
-            parts.add(part)
-            self._by_first.setdefault(part[1][0], []).append(anchor)
-        self._ascii_scan = _compile(part for part in parts if part[1].isascii())
-        self._scan = _compile(parts)
+    def __init__(self, rules: Iterable[tuple[Rule, Sequence[Kind]]]) -> None:
+        """rules: by number, each with the kinds of view that it looks at.
 
-    def written(self, literal: str) -> Iterator[tuple[Kind, str]]:
-        """The skeletons of a literal in plain, reversed and rot13 text, repeated letters as one."""
-        yield "plain", self.collapsed(literal)
-        yield "reversed", self.collapsed(literal[::-1])
-        if any("a" <= letter <= "z" for letter in literal):
-            yield "rot13", self.collapsed(literal.translate(tables.ROT13))
+        Raises ValueError when they are too many for RE2.
+        """
+        self._skeletons = Skeletons()
+        numbered = list(enumerate(rules))
+        self._usual = _Requirements(numbered, self._skeletons, spaced=True)
+        self._loose = _Requirements(numbered, self._skeletons, spaced=False)
 
-    def collapsed(self, text: str) -> str:
-        """A text's skeleton, repeated letters as one. For short texts: it costs 30 ns a letter."""
-        return _REPEATED.sub(_once, self._signs.of(text))
+    def candidates(self, text: str) -> Candidates:
+        """Rules that may be broken by one of the text's views, other than its spelled one."""
+        return self._usual.candidates(self._skeletons.of(text), is_ascii=text.isascii())
 
-    def skeletons(self, text: str) -> list[str]:
-        """The skeletons to scan: a second one if signs may be separators."""
-        found = [self._signs.of(text)]
-        if any(_may_separate(sign, text) for sign in tables.SEPARATING_SIGNS):
-            found.append(self._no_signs.of(text))
-        return found
-
-    def hits(self, skeleton: str) -> tuple[set[Anchor], bool]:
-        """The anchors in a skeleton, and whether letters stand alone as in "c h i l d"."""
-        found: set[Anchor] = set()
-        is_spelled = False
-        scan = self._ascii_scan if skeleton.isascii() else self._scan
-        match = scan.search(skeleton)
-        while match is not None:
-            start = match.start()
-            if " " in match[0]:
-                is_spelled = True
-            elif not found.issuperset(self._by_first[skeleton[start]]):
-                near = skeleton[max(0, start - _WINDOW) : match.end() + _WINDOW]
-                near = _REPEATED.sub(_once, near)
-                found.update(
-                    each for each in self._by_first[skeleton[start]] if each.skeleton in near
-                )
-            # From the next letter on: what this match has consumed may belong to others too.
-            match = scan.search(skeleton, start + 1)
-        return found, is_spelled
-
-    def hits_without_spaces(self, text: str) -> set[Anchor]:
-        """The anchors in a text whose words run into each other."""
-        collapsed = self.collapsed(text)
-        return {anchor for anchor in self._anchors if anchor.skeleton.replace(" ", "") in collapsed}
+    def loose_candidates(self, text: str) -> Candidates:
+        """The same for a text in which nobody knows where words end."""
+        return self._loose.candidates(
+            self._skeletons.of(text).replace(b" ", b""), is_ascii=text.isascii()
+        )
 
 
-def is_telling(literal: str) -> bool:
-    """Whether a literal is worth looking for: two letters, or one that isn't ASCII."""
-    letters = {letter for letter in literal if letter.isalnum()}
-    return len(letters) >= 2 or any(not letter.isascii() for letter in letters)
+class _Requirements:
+    """The shadow of each pattern as one pattern of an automaton."""
+
+    def __init__(
+        self,
+        rules: Sequence[tuple[int, tuple[Rule, Sequence[Kind]]]],
+        skeletons: Skeletons,
+        *,
+        spaced: bool,
+    ) -> None:
+        spellings = {kind: spelling_of(skeletons, kind, spaced=spaced) for kind in KINDS}
+        patterns: dict[str, int] = {_SPELLED: 0, _ENCODED: 1}
+        self._by_first: dict[int, list[tuple[int, Kind, frozenset[int]]]] = {}
+        for number, (rule, kinds) in rules:
+            for kind in kinds:
+                needed = [
+                    patterns.setdefault(shadow(pattern, spellings[kind]), len(patterns))
+                    for pattern in rule.all
+                ]
+                requirement = (number, kind, frozenset(needed))
+                self._by_first.setdefault(needed[0], []).append(requirement)
+        self._automaton = Automaton(patterns)
+
+    def candidates(self, skeleton: bytes, *, is_ascii: bool) -> Candidates:
+        found = self._automaton.found(skeleton)
+        if len(found) == 1:
+            return _NOTHING if is_ascii else _NOTHING_BEYOND_ASCII
+        present = frozenset(found)
+        rules: dict[Kind, list[int]] = {}
+        for first in present:
+            for number, kind, needed in self._by_first.get(first, ()):
+                if needed <= present:
+                    rules.setdefault(kind, []).append(number)
+        return Candidates(rules, 0 in present, 1 in present or not is_ascii)
 
 
-def _first_letters(skeletons: Iterable[str]) -> set[str]:
-    """Rare letters of which every skeleton has one: the anchors with few rare letters decide."""
-    chosen: set[str] = set()
-    choices = [{part[1][0] for part in _parts(skeleton)} for skeleton in skeletons]
-    for letters in sorted(choices, key=lambda each: -min(map(_frequency, each))):
-        if chosen.isdisjoint(letters):
-            chosen.add(min(letters, key=lambda letter: (_frequency(letter), letter)))
-    return chosen
+def spelling_of(skeletons: Skeletons, kind: Kind, *, spaced: bool) -> Spelling:
+    """spaced: whether skeletons have spaces."""
+
+    def skeleton(letter: str) -> str:
+        turned = letter.translate(tables.ROT13) if kind == "rot13" else letter
+        found = skeletons.of(turned).decode()
+        return found if spaced else found.replace(" ", "")
+
+    def letter(character: str) -> str:
+        written = "".join(map(_stretched, letters := skeleton(character)))
+        return f"(?:{written})+" if len(letters) > 1 else written  # Hangul, repeated as a whole
+
+    def same(one: str, other: str) -> bool:
+        return skeleton(one) == skeleton(other)
+
+    ends = (f"(?:^|{_GAP})", f"(?:{_GAP}|$)") if spaced else ("", "")
+    begin, end = reversed(ends) if kind == "reversed" else ends
+    return Spelling(
+        letter=letter,
+        same=same,
+        word="[^ ]*",
+        other=f"(?:{_GAP}{_NO_GAP}?){'+' if spaced else '*'}",
+        begin=begin,
+        end=end,
+        backwards=kind == "reversed",
+    )
 
 
-def _parts(skeleton: str) -> list[tuple[str, str]]:
-    """Parts of an anchor's longest word: a letter and what follows it, and two letters before."""
-    word = max(skeleton.split(), key=len)
-    starts = range(max(1, len(word) - 1))  # with a letter after it: looking ahead is cheap
-    if min(_frequency(word[at]) for at in starts) > _FREQUENT:
-        starts = range(len(word))
-    return [(word[max(0, at - 2) : at], word[at : at + _FRAGMENT_LETTERS]) for at in starts]
-
-
-def _fragment(skeleton: str, first_letters: set[str]) -> tuple[str, str]:
-    """The part of an anchor that is rarest in English, out of those that are cheap to find."""
-    parts = [part for part in _parts(skeleton) if part[1][0] in first_letters]
-    return min(parts, key=_chance)
-
-
-def _chance(part: tuple[str, str]) -> float:
-    chance = 1.0
-    for letter in part[0] + part[1]:
-        chance *= min(1.0, 2 * _frequency(letter) / 100_000)  # letters of a word aren't independent
-    return chance
-
-
-def _frequency(letter: str) -> int:
-    return _FREQUENCY.get(letter, _RARE)
-
-
-def _after(before: str, part: str) -> str:
-    """A look back at `before` and `part`; the last letter of `before` may be repeated."""
-    if not before:
-        return ""
-    spellings = [before + part]
-    if len(before) == 2:
-        spellings += [before + before[-1] + part, before[-1] * 3 + part]
-    return "(?:" + "|".join(f"(?<={re.escape(each)})" for each in spellings) + ")"
-
-
-def _compile(parts: Iterable[tuple[str, str]]) -> re.Pattern[str]:
-    """One alternation by first and second letter, so that few branches are tried.
-
-    Every letter may be repeated. The letters before the first one are looked at last, because
-    looking back is what costs most.
-    """
-    branches: dict[str, dict[str, list[str]]] = {}
-    for before, part in sorted(parts):
-        first, second, others = part[:1], part[1:2], part[2:]
-        tail = _after(before, first + second) + _repeatable(others, after=second)
-        branches.setdefault(first, {}).setdefault(second, []).append(tail)
-        if second:
-            stretched = _repeatable(part[1:], after=first)
-            branches[first].setdefault(first, []).append(stretched)
-    return re.compile("|".join(starmap(_branch, branches.items())) or r"(?!)")
-
-
-def _branch(first: str, tails: dict[str, list[str]]) -> str:
-    ways = [f"{re.escape(second)}(?:{'|'.join(each)})" for second, each in tails.items() if second]
-    ways += tails.get("", [])
-    ways.append(" [ ]*[^ ] [ ]*[^ ](?![^ ])")  # letters that stand alone
-    return f"{re.escape(first)}(?:{'|'.join(ways)})"
-
-
-def _repeatable(letters: str, *, after: str) -> str:
-    """The letters, each as often as it likes, and before them more of the letter that was last."""
-    more = f"{re.escape(after)}*" if after else ""
-    return more + "".join(f"{re.escape(letter)}{re.escape(letter)}*" for letter in letters)
+def _stretched(letter: str) -> str:
+    """Once or more, as a letter or a sign that means it, and then signs for nothing."""
+    meant = letter.translate(tables.LEET).replace("l", "i")
+    if meant in _NO_LETTERS:
+        return f"{_one_of(_NO_LETTERS)}*"
+    signs = "".join(
+        sign
+        for sign in _SIGNS
+        if sign.translate(tables.LEET_L).replace("l", "i") == meant
+        or sign.translate(tables.LEET) == meant
+    )
+    return f"{_one_of(meant + signs)}{_one_of(meant + _NO_LETTERS)}*"

@@ -1,21 +1,21 @@
 """Finds the first rule that a text breaks. Pure.
 
-A text goes through in slices. The prefilter (prefilter.py) passes nearly all of them; for the rest,
-the few rules that it names look at every view (views.py). What a text hides in an encoding is
-decoded (decode.py) and goes the same way.
+A text goes through in pieces (pieces.py). The prefilter (prefilter.py) passes nearly all of them;
+for the rest, the few rules that it names look at every view (views.py). What a text hides in an
+encoding is decoded (decode.py) and goes the same way.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import regex
 
-from luckrig.nodeproxy.filters.anchors import find_anchors
-from luckrig.nodeproxy.filters.decode import has_smuggled_run, hidden_texts
+from luckrig.nodeproxy.filters.decode import Decoder, Encoding, decoded
 from luckrig.nodeproxy.filters.pack import Rule, RulePack
-from luckrig.nodeproxy.filters.prefilter import Anchor, Prefilter, is_telling
+from luckrig.nodeproxy.filters.pieces import pieces, windows
+from luckrig.nodeproxy.filters.prefilter import Candidates, Prefilter
 from luckrig.nodeproxy.filters.views import (
     KINDS,
     Folding,
@@ -26,14 +26,11 @@ from luckrig.nodeproxy.filters.views import (
     turned_view,
 )
 
-MATCH_TIMEOUT_SECONDS: Final = 0.05
-"""Per pattern and view. A pattern that runs away counts as a match: fail closed."""
-SLICE_CHARS: Final = 16_384
-OVERLAP_CHARS: Final = 2_048
-"""A match with its surroundings must fit: 500 characters within, spelled with signs between."""
+MATCH_TIMEOUT_SECONDS: Final = 0.008
+"""Per pattern and view of at most a window; sound patterns need 0.5 ms. One that runs away counts
+as a match: fail closed."""
 TURNED_PACK: Final = "baseline"
-"""The one pack whose rules also look at reversed and rot13 text: more anchors would make every
-request dearer, for most of a check's time is the look for anchors."""
+"""The one pack whose rules also look at reversed and rot13 text."""
 DECODE_DEPTH: Final = 2
 """base64 of base64 is decoded, and no deeper."""
 
@@ -73,15 +70,16 @@ class _CompiledRule:
     def _patterns(self, writing: Writing) -> list[regex.Pattern[str]]:
         if writing not in self._compiled:
             self._compiled[writing] = [
-                regex.compile(_write(pattern, writing), regex.VERSION1) for pattern in self.rule.all
+                regex.compile(rewritten(pattern, writing), regex.VERSION1)
+                for pattern in self.rule.all
             ]
         return self._compiled[writing]
 
 
-_DOUBLE_LETTER: Final = regex.compile(r"(?<!\\)([^\W\d_])\1+")
+_DOUBLE_LETTER: Final = regex.compile(r"(?<!\\)([^\W\d_])\1+(?![?*+{])")
 
 
-def _write(pattern: str, writing: Writing) -> str:
+def rewritten(pattern: str, writing: Writing) -> str:
     """single: for text without repeated letters. loose: for letters without word boundaries."""
     if writing == "single":
         return _DOUBLE_LETTER.sub(r"\1", pattern)
@@ -120,16 +118,10 @@ class RuleSet:
         """Raises ValueError when a rule can't be used."""
         self._rules = [_CompiledRule(pack.name, rule) for pack in packs for rule in pack.rules]
         self._folding = Folding()
-        anchors: list[tuple[str, int, Sequence[Kind]]] = []
-        self._always: set[int] = set()
-        for number, compiled in enumerate(self._rules):
-            found = _usable(compiled.rule.all[0])
-            kinds = KINDS if compiled.pack == TURNED_PACK else KINDS[:1]
-            anchors += [(literal, number, kinds) for literal in found]
-            if not found:
-                self._always.add(number)
-        self._prefilter = Prefilter(anchors)
-        self._others = [self._other_anchors(compiled.rule) for compiled in self._rules]
+        self._decoder = Decoder()
+        self._prefilter = Prefilter(
+            (each.rule, KINDS if each.pack == TURNED_PACK else KINDS[:1]) for each in self._rules
+        )
 
     def first_hit(self, texts: Iterable[str]) -> Hit | None:
         """What the first text that breaks a rule breaks, or None."""
@@ -143,57 +135,69 @@ class RuleSet:
 
         Hidden runs come last, so that what they hide is named if a rule knows it.
         """
-        yield from self._hits(text, DECODE_DEPTH)
-        if has_smuggled_run(text):
+        return (step for step in self.check(text) if step is not None)
+
+    def check(self, text: str) -> Iterator[Hit | None]:
+        """The hits, and None between pieces of work: a moment to do something else.
+
+        A piece takes a few ms at most. Short texts that need no closer look are one piece.
+        """
+        is_smuggling = False
+        for number, piece in enumerate(pieces(text)):
+            if number:
+                yield None
+            candidates = self._prefilter.candidates(piece)
+            if candidates.rules or candidates.spelled:
+                yield from self._look(piece, candidates)
+            if candidates.encoded:
+                encodings = self._decoder.encodings(piece)
+                is_smuggling |= "smuggled" in encodings
+                yield from self._look_inside(piece, encodings, DECODE_DEPTH)
+        if is_smuggling:
             yield Hit("", "", "obfuscation", "hidden run")
 
-    def _hits(self, text: str, depth: int) -> Iterator[Hit]:
-        for start in range(0, max(1, len(text) - OVERLAP_CHARS), SLICE_CHARS - OVERLAP_CHARS):
-            yield from self._hits_in_slice(text[start : start + SLICE_CHARS])
-        if depth == 0:
-            return
-        for name, hidden in hidden_texts(text):
-            if hidden and hidden != text:
-                for hit in self._hits(hidden, depth - 1):
-                    yield replace(hit, view=f"{name} > {hit.view}")
+    def _look_inside(
+        self, text: str, encodings: Iterable[Encoding], depth: int
+    ) -> Iterator[Hit | None]:
+        """What the text hides in encodings, and what that hides."""
+        for name in encodings:
+            hidden = decoded(text, name)
+            if not hidden or hidden == text:
+                continue
+            for step in self._hidden_steps(hidden, 0 if name == "signs" else depth - 1):
+                yield None if step is None else replace(step, view=f"{name} > {step.view}")
 
-    def _hits_in_slice(self, text: str) -> Iterator[Hit]:
-        anchors: set[Anchor] = set()
-        has_spelled = False
-        for skeleton in self._prefilter.skeletons(text):
-            found, letters_alone = self._prefilter.hits(skeleton)
-            anchors |= found
-            has_spelled |= letters_alone
-        if anchors or self._always:
-            yield from self._look_closer(text, anchors, "usual")
-        if has_spelled:
+    def _hidden_steps(self, text: str, depth: int) -> Iterator[Hit | None]:
+        yield None
+        candidates = self._prefilter.candidates(text)
+        yield from self._look(text, candidates)
+        if depth and candidates.encoded:
+            yield from self._look_inside(text, self._decoder.encodings(text), depth)
+
+    def _look(self, text: str, candidates: Candidates) -> Iterator[Hit | None]:
+        if candidates.rules:
+            for window in windows(text):
+                yield None
+                near = candidates if window is text else self._prefilter.candidates(window)
+                yield from self._look_closer(window, near.rules, "usual")
+        if candidates.spelled:
             joined = spelled(self._folding.fold(text))
-            for hit in self._look_closer(
-                joined, self._prefilter.hits_without_spaces(joined), "loose"
-            ):
-                yield replace(hit, view=f"spelled > {hit.view}")
+            loose = self._prefilter.loose_candidates(joined)
+            for step in self._look_closer(joined, loose.rules, "loose"):
+                yield None if step is None else replace(step, view=f"spelled > {step.view}")
 
-    def _look_closer(self, text: str, anchors: Iterable[Anchor], writing: Writing) -> Iterator[Hit]:
-        """Let the rules look at the views of the kinds in which an anchor was found.
+    def _look_closer(
+        self, text: str, numbers: Mapping[Kind, Sequence[int]], writing: Writing
+    ) -> Iterator[Hit | None]:
+        """Let the rules look at the views of their kinds.
 
         writing: loose for letters that stood alone, where nobody knows where words end.
         """
-        found: dict[Kind, set[int]] = {}
-        for anchor in anchors:
-            found.setdefault(anchor.kind, set()).update(anchor.rules)
-        if not found and not self._always:
+        if not numbers:
             return
-        collapsed = self._prefilter.collapsed(text).replace(" ", "")
         folded = self._folding.fold(text)
-        for kind in KINDS:
-            numbers = {
-                number
-                for number in found.get(kind, set()) | self._always
-                if self._may_hold_others(number, kind, collapsed)
-            }
-            rules = [self._rules[number] for number in sorted(numbers)]
-            if not rules:
-                continue
+        for kind, found in numbers.items():
+            rules = [self._rules[number] for number in sorted(found)]
             if kind == "plain":
                 yield from _broken(rules, plain_views(folded), writing)
                 if writing == "usual":
@@ -201,38 +205,12 @@ class RuleSet:
             else:
                 yield from _broken(rules, [(kind, turned_view(folded, kind))], writing)
 
-    def _other_anchors(self, rule: Rule) -> list[dict[Kind, list[str]]]:
-        """For each pattern but the first, if it has anchors: their skeletons by kind."""
-        found: list[dict[Kind, list[str]]] = []
-        for pattern in rule.all[1:]:
-            literals = _usable(pattern)
-            if not literals:
-                continue
-            kinds: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
-            for literal in literals:
-                for kind, skeleton in self._prefilter.written(literal):
-                    kinds[kind].append(skeleton.replace(" ", ""))
-            found.append(kinds)
-        return found
-
-    def _may_hold_others(self, number: int, kind: Kind, collapsed: str) -> bool:
-        return all(
-            any(skeleton in collapsed for skeleton in kinds[kind]) for kinds in self._others[number]
-        )
-
-
-def _usable(pattern: str) -> list[str]:
-    """A pattern's anchors, unless one is so short that it would be in every text."""
-    found = find_anchors(pattern)
-    if found is None or not all(map(is_telling, found)):
-        return []
-    return sorted(found)
-
 
 def _broken(
     rules: Sequence[_CompiledRule], views: Iterable[tuple[str, str]], writing: Writing
-) -> Iterator[Hit]:
+) -> Iterator[Hit | None]:
     for name, view in views:
         for rule in rules:
             if rule.is_broken_by(view, writing):
                 yield Hit(rule.pack, rule.rule.id, rule.rule.category, name)
+        yield None

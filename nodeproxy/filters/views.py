@@ -41,8 +41,10 @@ has."""
 
 _PUNCTUATION_RUN: Final = re.compile(r"[^\w\s]+|_+")
 _REPEATED: Final = re.compile(r"([^\W\d_])\1+")
-_SINGLE_LETTERS: Final = re.compile(r"(?<!\w)\w(?:\s+\w(?!\w)){2,}")
-_SPACES: Final = re.compile(r"\s+")
+_FEWEST_SPELLED: Final = 3
+_ASCII_PUNCTUATION: Final = dict.fromkeys(
+    code for code in range(0x80) if not (chr(code).isalnum() or chr(code).isspace())
+)
 _SEAM_TO_LINE: Final = {ord(SEAM): "\n"}
 
 
@@ -84,6 +86,8 @@ def latin(folded: str) -> str:
 
 def bare(text: str) -> str:
     """Without punctuation, so that "ch.il-d" is a word."""
+    if text.isascii():
+        return text.translate(_ASCII_PUNCTUATION)
     return _PUNCTUATION_RUN.sub("", text)
 
 
@@ -94,8 +98,9 @@ def single(text: str) -> str:
 
 def spelled(text: str) -> str:
     """The letters that stand alone, at least three in a row, joined; runs on lines of their own."""
-    runs = (_SPACES.sub("", run[0]) for run in _SINGLE_LETTERS.finditer(bare(text)))
-    return "\n".join(dict.fromkeys(runs))
+    letters = (word if len(word) == 1 else "\n" for word in bare(text).split())
+    runs = dict.fromkeys("".join(letters).split("\n"))
+    return "\n".join(run for run in runs if len(run) >= _FEWEST_SPELLED)
 
 
 def plain_views(folded: str) -> Iterator[tuple[str, str]]:

@@ -2,19 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.filters.pack import RulePack, shipped_packs
-from luckrig.nodeproxy.filters.rules import RuleSet
+from luckrig.nodeproxy.filters.rules import Hit, RuleSet
 from luckrig.nodeproxy.filters.views import SEAM
 from luckrig.nodeproxy.steps.text_fields import field_of, texts_of
 from luckrig.protocol.errors import PeerError
-
-INLINE_CHARS: Final = 8_192
-"""Longer texts are checked in a thread, so that they don't hold up everybody else's stream. A
-thread costs about 60 µs, more than the check of a short text. The check goes in slices, so the
-thread gives the interpreter back every few hundred µs."""
 
 
 class ObeyRules:
@@ -40,11 +34,7 @@ class ObeyRules:
 
         As one, because words and sentences can be split over messages; see SEAM.
         """
-        text = SEAM.join(texts_of(exchange))
-        if len(text) <= INLINE_CHARS:
-            hit = self._rules.first_hit([text])
-        else:
-            hit = await asyncio.to_thread(self._rules.first_hit, [text])
+        hit = await self._first_hit(SEAM.join(texts_of(exchange)))
         if hit is not None:
             self._on_hit(hit.category)
             raise PeerError(
@@ -52,3 +42,14 @@ class ObeyRules:
                 f"A rule of this rig refuses this request (category: {hit.category}).",
                 param=field_of(exchange),
             )
+
+    async def _first_hit(self, text: str) -> Hit | None:
+        """Between pieces of work everybody else's streams go on; a short text is one piece.
+
+        No thread: a piece takes less than the hop to one, and most of it holds the interpreter.
+        """
+        for step in self._rules.check(text):
+            if step is not None:
+                return step
+            await asyncio.sleep(0)
+        return None

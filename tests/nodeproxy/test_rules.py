@@ -1,9 +1,12 @@
 """Layer 1: the shipped packs, what they must pass, and how a match comes about."""
 
+import base64
+
 import pytest
 
 from luckrig.nodeproxy.filters.pack import RulePack, shipped_packs
-from luckrig.nodeproxy.filters.rules import OVERLAP_CHARS, SLICE_CHARS, Hit, RuleSet
+from luckrig.nodeproxy.filters.pieces import OVERLAP_CHARS, PIECE_CHARS, pieces
+from luckrig.nodeproxy.filters.rules import Hit, RuleSet
 from luckrig.nodeproxy.filters.views import SEAM, Folding
 from tests.nodeproxy.prompts import benign_prompts, forbidden_prompts
 
@@ -95,9 +98,9 @@ def test_pair_must_stand_close_together() -> None:
     assert pair.first_hit(["apple", "pear"]) is None
 
 
-@pytest.mark.parametrize("before", [0, SLICE_CHARS - 8, SLICE_CHARS, 3 * SLICE_CHARS + 5])
+@pytest.mark.parametrize("before", [0, PIECE_CHARS - 8, PIECE_CHARS, 3 * PIECE_CHARS + 5])
 def test_place_in_a_long_text_makes_no_difference(before: int) -> None:
-    text = ("word " * SLICE_CHARS)[:before] + " apple pear " + "word " * SLICE_CHARS
+    text = ("word " * PIECE_CHARS)[:before] + " apple pear " + "word " * PIECE_CHARS
     assert rules().first_hit([text]) is not None
 
 
@@ -131,6 +134,42 @@ def test_all_hits_name_rule_and_view() -> None:
 def test_overlap_holds_the_longest_match() -> None:
     """500 characters within, each with a sign between: see RuleSet's slices."""
     assert OVERLAP_CHARS >= 4 * 500
+
+
+def turns(text: str) -> int:
+    """How often a check lets others go on."""
+    return sum(step is None for step in SHIPPED.check(text))
+
+
+def test_short_text_is_one_piece_and_long_ones_let_others_go_on_for_each_16_kb() -> None:
+    assert turns("Why does the tide come twice a day? " * 100) == 0
+    for text in ("word " * 80_000, "港の鐘が二度鳴る。" * 44_000, "x += a[i] * 2; // i\n" * 20_000):
+        assert turns(text) >= len(text) // PIECE_CHARS
+
+
+@pytest.mark.parametrize("gap", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_long_base64_is_decoded_wherever_it_is_cut(gap: int, wrapped: bool) -> None:
+    filler = b"the harbour bell rings twice. "
+    inner = filler * 900 + b"a naked toddler, " + filler * 900
+    encoded = base64.encodebytes(inner) if wrapped else base64.b64encode(inner)
+    text = "data:" + "x " * gap + "," * gap + " " + encoded.decode()
+    hit = SHIPPED.first_hit([text])
+    assert hit is not None
+    assert hit.view.startswith("base64 > ")
+    twice = SHIPPED.first_hit(["," * gap + base64.b64encode(base64.b64encode(inner)).decode()])
+    assert twice is not None
+
+
+def test_pieces_hold_the_text_and_overlap() -> None:
+    text = "".join(f"{number} word, " for number in range(9_000))
+    end = 0
+    for piece in pieces(text):
+        start = text.index(piece)
+        assert len(piece) <= PIECE_CHARS
+        assert start == 0 or end - start >= OVERLAP_CHARS
+        end = start + len(piece)
+    assert end == len(text)
 
 
 def test_folding_keeps_japanese_and_korean_whole() -> None:
