@@ -27,11 +27,16 @@ MAX_REMEMBERED: Final = 1024
 _NEWEST: Final = 0.2  # weight of the last turn in the mean that arrival estimates rest on
 
 
+def _nobody_waits() -> None:
+    """What a turn calls that came at once."""
+
+
 @dataclass(eq=False, slots=True)
 class Ticket:
     """One request's place. id: hard to guess, whoever has it may ask and leave.
 
-    cancel: ends the request, wherever it is. started_at: None while it waits.
+    cancel: ends the request, wherever it is. started_at: None while it waits. on_turn: called when
+    its turn comes; whoever has to wait sets it.
     """
 
     id: str
@@ -40,9 +45,9 @@ class Ticket:
     joined_at: float
     tag: int
     number: int
-    on_turn: Callable[[], None]
     cancel: Callable[[], None]
     started_at: float | None = None
+    on_turn: Callable[[], None] = _nobody_waits
 
 
 class RequestQueue:
@@ -81,12 +86,12 @@ class RequestQueue:
         *,
         sub: str,
         priority: int,
-        on_turn: Callable[[], None],
         cancel: Callable[[], None],
     ) -> Ticket:
         """Take a place; whoever gets a ticket owes one leave(). Raises LuckrigError queue_full.
 
-        The turn may have come already (started_at is set); if not, on_turn is called when it does.
+        The turn may have come already (started_at is set); if not, the ticket's on_turn is called
+        when it does.
         """
         if self.active >= self.max_active and self.waiting >= self.max_waiting:
             raise LuckrigError(
@@ -98,7 +103,7 @@ class RequestQueue:
         tag = max(self._newest_tag, self._shares.get(sub, 0)) + 1
         self._remember_share(sub, tag)
         now = self._monotonic()
-        ticket = Ticket(self._new_id(), sub, priority, now, tag, self._joined, on_turn, cancel)
+        ticket = Ticket(self._new_id(), sub, priority, now, tag, self._joined, cancel)
         self._tickets[ticket.id] = ticket
         if self.active < self.max_active:
             self._start(ticket, now)

@@ -61,6 +61,41 @@ class Keeper(Protocol):
 class ClientConnection(asyncio.Protocol):
     """Implements exchange.Connection for one request after the other."""
 
+    # A rig has thousands of idle ones; a dictionary for each would take 1 KB more.
+    __slots__ = (
+        "_address",
+        "_body",
+        "_body_bytes",
+        "_body_fault",
+        "_body_waiter",
+        "_deadline",
+        "_drained",
+        "_early",
+        "_expects",
+        "_framing_bytes",
+        "_has_body",
+        "_has_extra",
+        "_has_head",
+        "_head_out",
+        "_headers",
+        "_is_answered",
+        "_is_chunked",
+        "_is_closing",
+        "_is_congested",
+        "_is_reading",
+        "_is_whole",
+        "_keeper",
+        "_keeps_alive",
+        "_limits",
+        "_loop",
+        "_parser",
+        "_task",
+        "_transport",
+        "_url",
+        "_version",
+        "_wants_more",
+    )
+
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._limits = keeper.limits
@@ -88,6 +123,7 @@ class ClientConnection(asyncio.Protocol):
         self._has_body = True
         self._wants_more = False
         self._version = ""
+        self._expects = False
         self._is_chunked = self._is_answered = self._keeps_alive = False
 
     # For the answer (exchange.Connection)
@@ -100,7 +136,7 @@ class ClientConnection(asyncio.Protocol):
     async def read_body(self) -> bytes:
         """See exchange.Connection."""
         if not self._is_whole and self._body_fault is None:
-            if any(name == b"expect" for name, _ in self._headers):
+            if self._expects:
                 self._transport.write(_CONTINUE)
             self._body_waiter = self._loop.create_future()
             await self._body_waiter
@@ -253,6 +289,8 @@ class ClientConnection(asyncio.Protocol):
             method = self._parser.get_method().decode("ascii")
             self._has_body = method != "HEAD"
             head = RequestHead(method, path.decode("latin-1"), self._headers)
+            self._expects = any(name == b"expect" for name, _ in self._headers)
+            self._headers = []  # the head has them; an idle stream is a lot of memory already
             self._task = self._keeper.answer(self, head)
             self._task.add_done_callback(self._on_answered)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from luckrig.nodeproxy.counters import Counters
-from luckrig.nodeproxy.engines.base import Call, Dialect
+from luckrig.nodeproxy.engines.base import Call, Decoder, Dialect
 from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.moderation.output import Chunks, OutputGuard
 from luckrig.nodeproxy.receipts import ReceiptBook, Served
@@ -65,20 +65,25 @@ class Generate:
             raise
 
     async def _generate(self, exchange: Exchange) -> None:
-        call = self._engine_call(exchange)
         meter = Meter(queue_seconds=exchange.queue_seconds, monotonic=self.monotonic)
+        response, decoder = await self._ask(exchange, meter)
+        served = Served(self.receipts, exchange, meter, streamed=exchange.is_streamed)
+        exchange.on_close(served.close)
+        if exchange.is_streamed:
+            await self._stream(exchange, response, decoder, meter, served)
+        else:
+            chunks = self._chunks(exchange, response, decoder, meter)
+            await self._answer_whole(exchange, chunks, meter, served)
+
+    async def _ask(self, exchange: Exchange, meter: Meter) -> tuple[UpstreamResponse, Decoder]:
+        """The engine's answer, and who reads it. The request itself isn't kept while it streams."""
+        call = self._engine_call(exchange)
         self.counters.reach_engine(exchange, meter)
         response = await self.upstream.request("POST", call.path, call.body)
         exchange.on_close(response.close)
         if response.status != 200:
             raise self.dialect.fault(response.status, await _read_fault(response))
-        served = Served(self.receipts, exchange, meter, streamed=exchange.is_streamed)
-        exchange.on_close(served.close)
-        if exchange.is_streamed:
-            await self._stream(exchange, response, call, meter, served)
-        else:
-            chunks = self._chunks(exchange, response, call, meter)
-            await self._answer_whole(exchange, chunks, meter, served)
+        return response, call.decoder
 
     def _engine_call(self, exchange: Exchange) -> Call:
         assert exchange.claims is not None, "authenticate comes first"  # noqa: S101
@@ -88,9 +93,9 @@ class Generate:
         return self.dialect.completion(request, max_output_tokens=allowed)
 
     def _chunks(
-        self, exchange: Exchange, response: UpstreamResponse, call: Call, meter: Meter
+        self, exchange: Exchange, response: UpstreamResponse, decoder: Decoder, meter: Meter
     ) -> Chunks:
-        chunks: Chunks = EngineChunks(response, call.decoder, meter)
+        chunks: Chunks = EngineChunks(response, decoder, meter)
         if self.output is None:
             return chunks
         return self.output.guard(chunks, exchange, meter, response.close)
@@ -99,16 +104,16 @@ class Generate:
         self,
         exchange: Exchange,
         response: UpstreamResponse,
-        call: Call,
+        decoder: Decoder,
         meter: Meter,
         served: Served,
     ) -> None:
         reply = _streamed_reply(exchange)
         outlet = Outlet(exchange, lambda: reply_headers(exchange, self.quantization_of))
         if self.output is None:
-            await relay_bytes(exchange, response, call.decoder, meter, reply, outlet)
+            await relay_bytes(exchange, response, decoder, meter, reply, outlet)
         else:
-            chunks = self._chunks(exchange, response, call, meter)
+            chunks = self._chunks(exchange, response, decoder, meter)
             await relay_chunks(exchange, chunks, reply, outlet)
         outlet.send(reply.ending(*served.complete()), more=False)
 

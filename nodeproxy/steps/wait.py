@@ -36,22 +36,22 @@ class WaitForTurn:
         claims = exchange.claims
         assert claims is not None, "authenticate comes first"  # noqa: S101 -- narrows the type
         arrived = self.monotonic()
-        turn = asyncio.Event()
         ticket = self.queue.join(
             sub=claims.sub,
             priority=claims.lim.priority,
-            on_turn=turn.set,
             cancel=lambda: exchange.cut(_cancelled()),
         )
         exchange.on_close(lambda: self.queue.leave(ticket))
         if ticket.started_at is None:
-            await self._wait(exchange, ticket, turn)
+            await self._wait(exchange, ticket)
             exchange.queue_seconds = self.monotonic() - arrived
         loop = asyncio.get_running_loop()
         limit = loop.call_later(self.max_turn_seconds, self._end_turn, exchange)
         exchange.on_close(limit.cancel)
 
-    async def _wait(self, exchange: Exchange, ticket: Ticket, turn: asyncio.Event) -> None:
+    async def _wait(self, exchange: Exchange, ticket: Ticket) -> None:
+        turn = asyncio.Event()
+        ticket.on_turn = turn.set
         last, last_at = "", self.monotonic()
         while not turn.is_set():
             try:

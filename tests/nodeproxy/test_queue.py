@@ -36,9 +36,9 @@ class Scene:
         ticket = self.queue.join(
             sub=sub or name,
             priority=priority,
-            on_turn=lambda: self.started.append(name),
             cancel=lambda: None,
         )
+        ticket.on_turn = lambda: self.started.append(name)
         if ticket.started_at is not None:
             self.started.append(name)
         return ticket
