@@ -14,12 +14,22 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from luckrig.protocol.errors import LuckrigError
+from luckrig.tracker.relay.http import ABORT
 
 KEEP_ALIVE_SECONDS: Final = 15
 GRACE_SECONDS: Final = 2
 """How long running requests may go on after the wish to stop."""
+
+SEND_BUFFER_BYTES: Final = 128 * 1024
+"""In the kernel, for each connection. Left alone it grows to megabytes, and a client that stops
+reading a relayed stream isn't noticed before they are full."""
+WS_MAX_BYTES: Final = 65_600
+"""A tunnel's largest frame is 65,541 bytes."""
 
 Result = TypeVar("Result")
 
@@ -95,8 +105,11 @@ async def serving(app: Any, sock: socket.socket) -> AsyncGenerator[None, None]:
     """Serve the application on the socket while the block runs; the socket is closed after it."""
     config = uvicorn.Config(
         app,
-        http="httptools",
-        ws="none",
+        http=_HttpProtocol,
+        ws=_WebSocketProtocol,
+        ws_max_size=WS_MAX_BYTES,
+        ws_per_message_deflate=False,  # what passes is short, or sealed, or both
+        ws_ping_interval=None,  # the tunnel has its own PING, which both ends count
         loop="none",
         lifespan="on",
         log_config=None,
@@ -106,6 +119,7 @@ async def serving(app: Any, sock: socket.socket) -> AsyncGenerator[None, None]:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))
     try:
@@ -116,6 +130,24 @@ async def serving(app: Any, sock: socket.socket) -> AsyncGenerator[None, None]:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         sock.close()
+
+
+class _HttpProtocol(HttpToolsProtocol):
+    """Lets an application drop a connection whose client doesn't read: see tracker/relay/http.py.
+
+    uvicorn has no deadline for a slow reader, and closing waits until everything was sent.
+    """
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
+
+
+class _WebSocketProtocol(WebSocketsSansIOProtocol):
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if (scope := getattr(self, "scope", None)) is not None:  # there is one for a good request
+            scope["extensions"][ABORT] = {"call": self.transport.abort}
 
 
 class _Server(uvicorn.Server):

@@ -22,6 +22,7 @@ from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NodeId, UserId, derive_id
 from luckrig.protocol.keys import PrivateKey, PublicKey
 from luckrig.protocol.strictjson import decode
+from luckrig.protocol.surface import relay_endpoint
 from luckrig.protocol.text import check_label, check_name, check_note
 
 NODE_TYPE: Final = "lr-node+jws"
@@ -74,7 +75,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class NodeDescriptor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a rig says of itself. endpoints: base URLs without path, where its node proxy listens.
+    """What a rig says of itself. endpoints: base URLs without path, where its node proxy listens;
+    or {tracker}/n/{node_id}, where that tracker relays to it.
 
     seq: grows with every change; nodes use the Unix time in milliseconds.
     """
@@ -137,7 +139,7 @@ def verify_descriptor(body: bytes) -> NodeDescriptor:
     if derive_id("u1", owner_key) != descriptor.owner_id:
         raise _forged("the second signature is not made with the key of owner_id")
     _check_public_texts(descriptor)
-    _check_endpoints(descriptor.endpoints)
+    _check_endpoints(descriptor)
     return descriptor
 
 
@@ -174,12 +176,14 @@ def _check_public_texts(descriptor: NodeDescriptor) -> None:
         raise PeerError("invalid_request", "Each model may be offered once.", param="offers")
 
 
-def _check_endpoints(endpoints: list[str]) -> None:
-    for index, endpoint in enumerate(endpoints):
-        if not is_origin(endpoint):
+def _check_endpoints(descriptor: NodeDescriptor) -> None:
+    behind_tunnel = relay_endpoint("", descriptor.node_id)
+    for index, endpoint in enumerate(descriptor.endpoints):
+        if not is_origin(endpoint.removesuffix(behind_tunnel)):
             raise PeerError(
                 "invalid_request",
-                "An endpoint is http(s)://host[:port] without path, query or user name.",
+                "An endpoint is http(s)://host[:port] without path, query or user name; or, behind "
+                "a tunnel, its tracker's address with /n/ and the rig's own id.",
                 param=f"endpoints[{index}]",
             )
 

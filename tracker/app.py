@@ -18,6 +18,13 @@ from starlette.types import ASGIApp
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.tracker.edge import Edge
+from luckrig.tracker.relay.bans import BanCrier
+from luckrig.tracker.relay.endpoint import TunnelEndpoint
+from luckrig.tracker.relay.front import Front
+from luckrig.tracker.relay.hub import Hub
+from luckrig.tracker.relay.limits import RelayLimits
+from luckrig.tracker.relay.prober import TunnelProber
+from luckrig.tracker.relay.route import Relay
 from luckrig.tracker.routes.admin import AdminApi
 from luckrig.tracker.routes.api import Api
 from luckrig.tracker.routes.clients import ClientNetworks
@@ -76,7 +83,12 @@ def create_app(
     """
     revocations = RevocationService(store, keys, clock=clock)
     operators = Operators(settings.operators)
-    bans = BanService(store, operators=operators, clock=clock, on_change=revocations.forget)
+
+    def on_bans() -> None:
+        revocations.forget()
+        crier.changed()  # made below, and before the first request
+
+    bans = BanService(store, operators=operators, clock=clock, on_change=on_bans)
     users = UserService(
         store,
         keys,
@@ -89,7 +101,7 @@ def create_app(
         ),
         clock=clock,
         random_bytes=random_bytes,
-        on_change=revocations.forget,
+        on_change=on_bans,
     )
     nodes = NodeService(
         store,
@@ -100,9 +112,11 @@ def create_app(
         clock=clock,
         on_publish=lambda: monitor.wake(),  # made below, and before the first request
     )
+    hub = Hub(on_change=lambda node_id: monitor.look(node_id))
+    crier = BanCrier(hub, bans, revocations)
     monitor = HealthMonitor(
         store,
-        prober,
+        TunnelProber(hub, settings.public_url, prober),
         interval_seconds=settings.health_interval_seconds,
         on_looked=UptimeRecorder(store, scarcity_of=nodes.scarcity, clock=clock).note,
         clock=clock,
@@ -165,12 +179,35 @@ def create_app(
     )
     loops = [
         monitor.run,
+        crier.run,
         lambda: _prune(store, clock),
         lambda: _rotate_keys(keys.signing, clock),
         lambda: _keep_ledger(ledger, receipts),
     ]
-    app = _build(api, pages, loops)
-    return Edge(app, hosts=_hosts(settings.public_url))
+    front = Front(
+        _build(api, pages, loops),
+        relay=Relay(
+            hub,
+            RelayLimits(
+                streams=settings.relay_streams_per_prefix,
+                requests=settings.relay_requests_per_minute,
+                clock=clock,
+            ),
+            networks,
+            host=urlsplit(settings.public_url).netloc,
+        ),
+        tunnels=TunnelEndpoint(
+            hub,
+            store,
+            bans,
+            root_id=keys.root_id,
+            public_url=settings.public_url,
+            max_streams=settings.relay_streams_per_rig,
+            clock=clock,
+            random_bytes=random_bytes,
+        ),
+    )
+    return Edge(front, hosts=_hosts(settings.public_url))
 
 
 def _build(

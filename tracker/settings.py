@@ -8,6 +8,7 @@ from typing import Final, TypedDict
 from luckrig.protocol.address import is_origin
 from luckrig.protocol.ids import is_user_id
 from luckrig.protocol.tokens import MAX_BEARER_TTL_SECONDS, Limits
+from luckrig.protocol.tunnel.frames import MAX_STREAMS
 from luckrig.protocol.wire import RegistrationMode
 from luckrig.protocol.work import MAX_WORK_BITS
 
@@ -27,6 +28,8 @@ class TrackerSettings:
     tokens_per_hour, tokens_per_hour_contributor: tokens one user may get in an hour, by tier;
     tokens_per_hour_prefix: all users of one network (/24, /56) together.
     registration: whose new keys are taken. registration_work: bits of proof of work, 0 to 32.
+    relay_streams_per_rig: requests at once through one rig's tunnel, 1 to 64.
+    relay_streams_per_prefix, relay_requests_per_minute: of one network through the relay.
     trusted_proxies: whose X-Forwarded-For is believed.
     operators: ids (u1…) of the users who may ban.
     """
@@ -42,6 +45,9 @@ class TrackerSettings:
     registrations_per_day_prefix: int = 50
     registration: RegistrationMode = "open"
     registration_work: int = 0
+    relay_streams_per_rig: int = MAX_STREAMS
+    relay_streams_per_prefix: int = 32
+    relay_requests_per_minute: int = 240
     trusted_proxies: tuple[Network, ...] = ()
     operators: frozenset[str] = frozenset()
     limited: Limits = field(
@@ -96,6 +102,9 @@ class _Quotas(TypedDict):
     tokens_per_hour_prefix: int
     registrations_per_day_prefix: int
     registration_work: int
+    relay_streams_per_rig: int
+    relay_streams_per_prefix: int
+    relay_requests_per_minute: int
 
 
 def _quotas(environ: Mapping[str, str], problems: list[str]) -> _Quotas:
@@ -108,6 +117,11 @@ def _quotas(environ: Mapping[str, str], problems: list[str]) -> _Quotas:
         tokens_per_hour_prefix=number("LUCKRIG_TRACKER_TOKENS_PER_HOUR_PREFIX", 600),
         registrations_per_day_prefix=number("LUCKRIG_TRACKER_REGISTRATIONS_PER_DAY_PREFIX", 50),
         registration_work=number("LUCKRIG_TRACKER_REGISTRATION_WORK", 0, 0, MAX_WORK_BITS),
+        relay_streams_per_rig=number(
+            "LUCKRIG_TRACKER_RELAY_STREAMS_PER_RIG", MAX_STREAMS, 1, MAX_STREAMS
+        ),
+        relay_streams_per_prefix=number("LUCKRIG_TRACKER_RELAY_STREAMS_PER_PREFIX", 32),
+        relay_requests_per_minute=number("LUCKRIG_TRACKER_RELAY_REQUESTS_PER_MINUTE", 240),
     )
 
 

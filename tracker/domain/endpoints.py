@@ -8,6 +8,7 @@ import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
 
+from luckrig.protocol.address import is_origin
 from luckrig.protocol.errors import PeerError
 
 _NETWORKS_THAT_EMBED_OR_HIDE: Final = [
@@ -25,12 +26,22 @@ _NETWORKS_THAT_EMBED_OR_HIDE: Final = [
 """ipaddress calls several of these global although a gateway turns them into private ones."""
 
 
-def check_listable(endpoints: list[str], *, allow_private: bool) -> None:
-    """Refuse endpoints that this tracker would never probe. Names are resolved at probe time."""
-    if allow_private:
-        return
+def check_listable(endpoints: list[str], *, allow_private: bool, relayed: str) -> None:
+    """Refuse endpoints that this tracker would never probe. Names are resolved at probe time.
+
+    relayed: the rig's place behind this tracker's own relay, which isn't probed at all. Another
+    tracker's relay is none of this one's business.
+    """
     for index, endpoint in enumerate(endpoints):
-        if not _looks_public(endpoint):
+        if endpoint == relayed:
+            continue
+        if not is_origin(endpoint):
+            raise PeerError(
+                "invalid_request",
+                f"This tracker relays to this rig at {relayed} and nowhere else.",
+                param=f"endpoints[{index}]",
+            )
+        if not allow_private and not _looks_public(endpoint):
             raise PeerError(
                 "invalid_request",
                 "This tracker lists https endpoints on public addresses, port 443 or from 1024 up.",

@@ -1,8 +1,8 @@
 """Where a request came from, as far as that can be believed."""
 
 import ipaddress
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Final
 
 from starlette.requests import Request
 
@@ -25,10 +25,19 @@ class ClientNetworks:
         Behind trusted proxies that is the rightmost address that isn't one of theirs: everything
         to the left of it may be made up.
         """
-        address = _UNKNOWN if request.client is None else request.client.host
+        return self.prefix_of(request.scope)
+
+    def prefix_of(self, scope: MutableMapping[str, Any]) -> str | None:
+        """The same of an ASGI scope."""
+        client = scope.get("client")
+        address = _UNKNOWN if client is None else str(client[0])
         if not self._is_trusted(address):
             return network_prefix(address)
-        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        forwarded = ",".join(
+            value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name == b"x-forwarded-for"
+        )
         for hop in reversed(forwarded.split(",") if forwarded else []):
             address = hop.strip()
             if not self._is_trusted(address):

@@ -86,9 +86,16 @@ class BanService:
 
     async def check(self, subject_id: str) -> None:
         """Raise PeerError banned, with the reason and the end, if the subject is banned now."""
+        refusal = await self.refusal(subject_id)
+        if refusal is not None:
+            raise refusal
+
+    async def refusal(self, subject_id: str) -> PeerError | None:
+        """What a banned subject is told; None for one that isn't banned now."""
         for ban in await self._store.bans(now=int(self._clock())):
             if ban.subject_id == subject_id:
-                raise _refusal(ban)
+                return _refusal(ban)
+        return None
 
 
 def _refusal(ban: BanRecord) -> PeerError:

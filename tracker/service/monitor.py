@@ -58,6 +58,11 @@ class HealthMonitor:
         """Look for due rigs now: a rig was just listed."""
         self._wake.set()
 
+    def look(self, node_id: str) -> None:
+        """Look at that rig now, whenever it was looked at last."""
+        self._due_at.pop(node_id, None)
+        self._wake.set()
+
     async def run(self) -> NoReturn:
         """Watch until cancelled. A round that fails is logged, and the next one comes."""
         tick_seconds = min(1.0, self._interval_seconds / 4)

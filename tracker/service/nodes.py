@@ -7,6 +7,7 @@ import msgspec
 
 from luckrig.protocol.descriptor import verify_descriptor
 from luckrig.protocol.errors import PeerError
+from luckrig.protocol.surface import relay_endpoint
 from luckrig.protocol.wire import NodeDetail, NodePage, NodeView, PublishReply
 from luckrig.tracker.domain.endpoints import check_listable
 from luckrig.tracker.domain.listing import NodeQuery, select
@@ -58,7 +59,11 @@ class NodeService:
         descriptor = verify_descriptor(body)
         await self._bans.check(descriptor.node_id)
         await self._check_owner(descriptor.owner_id)
-        check_listable(descriptor.endpoints, allow_private=self._allow_private_endpoints)
+        check_listable(
+            descriptor.endpoints,
+            allow_private=self._allow_private_endpoints,
+            relayed=relay_endpoint(self._public_url, descriptor.node_id),
+        )
         record = await self._store.put_descriptor(descriptor, body, now=int(self._clock()))
         self._on_publish()
         return PublishReply(

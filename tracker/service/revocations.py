@@ -48,6 +48,10 @@ class RevocationService:
         """Ask the store again at the next request: a ban was put or lifted."""
         self._revoked = None
 
+    async def lists(self) -> Mapping[str, Sequence[str]]:
+        """Rigs with anybody on their list: node id → subs, as of a moment ago."""
+        return await self._subs()
+
     async def current(self, node_id: str) -> RevocationsReply:
         """The list for one rig, listed or not: one that isn't yet has nobody on its list."""
         now = int(self._clock())
