@@ -44,7 +44,7 @@ class _Asked:
     engine: str
     name: str
     note: str
-    listen: ListenAddress
+    listen: ListenAddress | None
     endpoint: str | None
     max_active: int | None
     max_queue: int
@@ -56,6 +56,11 @@ class _Asked:
 @click.option("--note", "note_text", default="", help="Tuning notes, for everybody to read.")
 @listen_option("127.0.0.1:8788")
 @click.option("--endpoint", metavar="URL", help="Where clients reach it, if not where it listens.")
+@click.option(
+    "--tunnel",
+    is_flag=True,
+    help="Listen nowhere: connect to the tracker, which relays. For rigs behind a home router.",
+)
 @click.option(
     "--max-active",
     type=click.IntRange(1, 1024),
@@ -77,6 +82,7 @@ def start(
     note_text: str,
     listen: ListenAddress,
     endpoint: str | None,
+    tunnel: bool,
     max_active: int | None,
     max_queue: int,
     tracker: TrackerAddress,
@@ -93,13 +99,16 @@ def start(
         engine=engine,
         name=name,
         note=note_text,
-        listen=listen,
+        listen=None if tunnel else listen,
         endpoint=endpoint.rstrip("/") if endpoint else None,
         max_active=max_active,
         max_queue=max_queue,
     )
     if asked.endpoint is not None and not is_origin(asked.endpoint):
         raise LuckrigError("invalid_request", "--endpoint looks like https://host[:port].")
+    if tunnel and endpoint is not None:
+        text = "--endpoint is for rigs that listen; with --tunnel clients reach it at the tracker."
+        raise LuckrigError("invalid_request", text)
     run(_serve(asked, tracker, as_json=as_json))
 
 
@@ -119,7 +128,7 @@ async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> No
             engine_context=chosen_context(os.environ),
             name=asked.name,
             note=asked.note,
-            listen=(asked.listen.host, asked.listen.port),
+            listen=None if asked.listen is None else (asked.listen.host, asked.listen.port),
             endpoint=asked.endpoint,
             max_active=asked.max_active,
             max_queue=asked.max_queue,
@@ -149,6 +158,6 @@ def _announce(rig: RunningRig, *, as_json: bool) -> None:
         )
         return
     say(f"On the map   {rig.page}")
-    say(f"Serving      {rig.origin}/v1")
+    say(f"Serving      {rig.origin}/v1{'' if rig.tunnel is None else '  (through its tunnel)'}")
     say(f"Models       {', '.join(rig.models)}")
     note("Ctrl-C takes it off.")

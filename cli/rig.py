@@ -1,9 +1,10 @@
 """Runs one rig: its node proxy in front of an engine, listed at a tracker."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from luckrig.nodeproxy.engines.advice import what_to_do
 from luckrig.nodeproxy.engines.detect import Found, Missed, examine
 from luckrig.nodeproxy.filters.pack import RulePack
 from luckrig.nodeproxy.hardware import detect_hardware
-from luckrig.nodeproxy.node import Node, create_node
+from luckrig.nodeproxy.node import Node, create_node, create_tunnel
 from luckrig.nodeproxy.server import serving
 from luckrig.nodeproxy.settings import (
     ModerationSettings,
@@ -23,9 +24,12 @@ from luckrig.nodeproxy.settings import (
     metrics_token,
     moderation_settings,
 )
+from luckrig.nodeproxy.tunnel.client import TunnelClient, connected
 from luckrig.protocol.descriptor import Policy
 from luckrig.protocol.errors import LuckrigError, UpstreamError
+from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.surface import relay_endpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +37,18 @@ class RigPlan:
     """Everything that decides how a rig runs.
 
     engine_url: its engine. engine_context: the context length that ollama shall load models with,
-    None for its own choice. listen: (host, port) of the node proxy, port 0 for a free one.
-    endpoint: where clients reach it, if that isn't where it listens. max_active: None for as many
-    as the engine can run at once. moderation: the service that checks texts, if there is one.
-    rules: the owner's packs. metrics_token: lets its bearer read /metrics from afar.
+    None for its own choice. listen: (host, port) of the node proxy, port 0 for a free one; None: no
+    port, a tunnel to the tracker. endpoint: where clients reach it, if not where it listens.
+    max_active: None for as many as the engine can run at once. moderation: the service that checks
+    texts, if there is one. rules: the owner's packs. metrics_token: lets its bearer read /metrics
+    from afar.
     """
 
     engine_url: str
     engine_key: str | None
     name: str
     note: str
-    listen: tuple[str, int]
+    listen: tuple[str, int] | None
     endpoint: str | None
     max_active: int | None
     max_queue: int
@@ -64,13 +69,15 @@ class RunningRig:
     page: str
     models: list[str]
     node: Node
+    tunnel: TunnelClient | None
 
 
 @asynccontextmanager
 async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[RunningRig, None]:
     """Start, publish, and keep the rig running while the block runs.
 
-    Raises LuckrigError when no engine answers, the port is taken, or the tracker refuses.
+    Raises LuckrigError when no engine answers, the port is taken, or the tracker refuses the rig or
+    its tunnel.
     """
     root_id = tracker.address.root_id
     if root_id is None:
@@ -81,17 +88,17 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         )
     found = await _usable_engine(plan)
     hardware = await asyncio.to_thread(detect_hardware)
-    sock = bind(*plan.listen)
-    endpoint = plan.endpoint or origin_of(sock)
+    sock = None if plan.listen is None else bind(*plan.listen)
+    endpoint, origins = _places(plan, sock, tracker.address.origin)
     settings = NodeSettings(
-        origins=frozenset({origin_of(sock), endpoint.lower()}),
+        origins=origins,
         max_active=plan.max_active,
         max_queue=plan.max_queue,
         moderation=plan.moderation,
         rules=plan.rules,
         metrics_token=plan.metrics_token,
         # Clients that reach it elsewhere may come in through a reverse proxy on this machine.
-        trust_loopback=endpoint.lower() == origin_of(sock),
+        trust_loopback=sock is not None and endpoint.lower() == origin_of(sock),
     )
     node = create_node(
         settings,
@@ -118,14 +125,33 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
         owner_key=plan.owner_key,
         now=time.time(),
     )
-    async with serving(node.app, sock, settings.limits, node.connections), node.running():
+    async with AsyncExitStack() as stack:
+        if sock is not None:
+            await stack.enter_async_context(
+                serving(node.app, sock, settings.limits, node.connections)
+            )
+        await stack.enter_async_context(node.running())
         reply = await tracker.publish(signed)
+        tunnel = None
+        if sock is None:
+            tunnel = create_tunnel(
+                node,
+                settings,
+                origin=tracker.address.origin,
+                root_id=root_id,
+                node_key=plan.node_key,
+                clock=time.time,
+                monotonic=time.monotonic,
+            )
+            await stack.enter_async_context(connected(tunnel))
+            await _until_up(tunnel)
         yield RunningRig(
             node_id=reply.node_id,
             origin=endpoint,
             page=reply.page,
             models=[offer.model for offer in found.state.offers],
             node=node,
+            tunnel=tunnel,
         )
 
 
@@ -137,6 +163,24 @@ async def _usable_engine(plan: RigPlan) -> Found:
             "engine_unavailable", f"No engine to use at {plan.engine_url}. {problem}"
         )
     return found
+
+
+def _places(
+    plan: RigPlan, sock: socket.socket | None, tracker_origin: str
+) -> tuple[str, frozenset[str]]:
+    """(the endpoint that goes on the map, all origins that the rig answers to)."""
+    if sock is None:
+        endpoint = relay_endpoint(tracker_origin, derive_id("n1", plan.node_key.public))
+        return endpoint, frozenset({endpoint.lower()})
+    endpoint = plan.endpoint or origin_of(sock)
+    return endpoint, frozenset({origin_of(sock), endpoint.lower()})
+
+
+async def _until_up(tunnel: TunnelClient) -> None:
+    """A tracker that says no is told to the owner at once; one that is away will be back."""
+    state = await tunnel.settled()
+    if state.phase not in ("up", "waiting"):
+        raise LuckrigError("rig_offline", state.message or f"No tunnel: {state.reason}.")
 
 
 def chosen_moderation(environ: Mapping[str, str], folder: Path) -> ModerationSettings | None:

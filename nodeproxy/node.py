@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import Protocol
 
 from luckrig.nodeproxy.app import NodeProxy
@@ -37,6 +38,8 @@ from luckrig.nodeproxy.steps.tickets import LeaveQueue, ShowTicket
 from luckrig.nodeproxy.steps.wait import WaitForTurn
 from luckrig.nodeproxy.telemetry import Instruments
 from luckrig.nodeproxy.tokens import TokenUsage, TokenVerifier
+from luckrig.nodeproxy.tunnel.client import TunnelClient, TunnelPlan
+from luckrig.nodeproxy.tunnel.session import Vitals
 from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.ids import derive_id
@@ -231,6 +234,49 @@ def create_node(
         moderation=moderation,
         instruments=instruments,
         connections=instruments.connections,
+    )
+
+
+def create_tunnel(
+    node: Node,
+    settings: NodeSettings,
+    *,
+    origin: str,
+    root_id: str,
+    node_key: PrivateKey,
+    clock: Callable[[], float],
+    monotonic: Callable[[], float],
+) -> TunnelClient:
+    """The node's tunnel to the tracker at that origin. Its requests go to the node's application,
+    with the limits of the node's own port."""
+    node_id = derive_id("n1", node_key.public)
+
+    def telemetry() -> Telemetry:
+        health = node.watch.health(node_id, node.queue)
+        return Telemetry(
+            status=health.status,
+            active=health.queue.active,
+            waiting=health.queue.waiting,
+            max_active=health.queue.max_active,
+            max_waiting=settings.max_queue,
+        )
+
+    return TunnelClient(
+        TunnelPlan(
+            origin=origin,
+            root_id=root_id,
+            node_key=node_key,
+            app=node.app,
+            limits=settings.limits,
+            vitals=Vitals(
+                status=lambda: node.watch.health(node_id, node.queue).status, telemetry=telemetry
+            ),
+            on_revoked=node.revocations.wake,
+            clock=clock,
+            monotonic=monotonic,
+            sleep=asyncio.sleep,
+            rng=Random(),  # noqa: S311 -- jitter, not a secret
+        )
     )
 
 

@@ -1,6 +1,7 @@
 """Keeps banned users out: who they are, which of their exchanges run, and the tracker's list."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection
 from typing import Final, NoReturn, Protocol
@@ -80,6 +81,11 @@ class RevocationFollower:
         self._node_id = node_id
         self._clock = clock
         self._seq = 0
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Refresh now: the tracker says that there is something new."""
+        self._news.set()
 
     async def refresh(self) -> None:
         """Fetch the list and obey it, if the tracker signed it and it isn't older than the last."""
@@ -102,6 +108,7 @@ class RevocationFollower:
         """
         following = True
         while True:
+            self._news.clear()
             try:
                 await self.refresh()
                 following = True
@@ -109,4 +116,6 @@ class RevocationFollower:
                 if following:  # said once, not every few seconds
                     _log.warning("list of banned users not refreshed: %s", error.message)
                 following = False
-            await asyncio.sleep(REFRESH_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_SECONDS):
+                    await self._news.wait()

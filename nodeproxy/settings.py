@@ -42,7 +42,8 @@ class NodeSettings:
     """What an owner can set.
 
     origins: http(s)://host[:port] under which clients reach it, lower case: the endpoints of its
-    descriptor, and where it listens. It answers to no other Host, and to no proof for another URL.
+    descriptor, and where it listens; behind a tunnel {tracker}/n/{node_id}. It answers to no other
+    Host, and to no proof for another URL.
     max_active: requests at the engine at once; None: as many as it runs in parallel, by its own
     word. max_queue: requests waiting for their turn. max_wait_seconds, max_turn_seconds,
     tell_seconds: see steps/wait.py.
@@ -71,7 +72,7 @@ class NodeSettings:
     @property
     def hosts(self) -> frozenset[str]:
         """The values of the Host header that it answers to."""
-        return frozenset(origin.partition("://")[2] for origin in self.origins)
+        return frozenset(origin.split("/")[2] for origin in self.origins)
 
 
 def engine_api_key(environ: Mapping[str, str]) -> str | None:

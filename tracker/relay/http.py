@@ -8,6 +8,7 @@ import msgspec
 from luckrig.protocol.errors import LuckrigError, error_body
 from luckrig.tracker.relay.tunnel import Send
 
+CLOSE: Final = (b"connection", b"close")
 ABORT: Final = "luckrig.abort"
 """ASGI extension of our server (cli/serve.py): {"call": drop the connection at once}. Without it a
 connection ends as the server likes, which waits for clients that don't read."""
@@ -22,9 +23,8 @@ def abort_of(scope: MutableMapping[str, Any]) -> Callable[[], None]:
 async def send_error(send: Send, error: LuckrigError) -> None:
     """Answer a request with an error, in OpenAI's shape."""
     body = msgspec.json.encode(error_body(error))
-    await send(
-        {"type": "http.response.start", "status": error.status, "headers": _headers(error, body)}
-    )
+    headers = [*_headers(error, body), CLOSE]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

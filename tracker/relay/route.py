@@ -15,7 +15,7 @@ import msgspec
 from luckrig.protocol.errors import LuckrigError, PeerError, error_body
 from luckrig.protocol.surface import methods_of, split_relay_path
 from luckrig.protocol.tunnel.frames import OpenHead, ReplyHead, ResetCode
-from luckrig.tracker.relay.http import abort_of, send_error
+from luckrig.tracker.relay.http import CLOSE, abort_of, send_error
 from luckrig.tracker.relay.hub import Hub
 from luckrig.tracker.relay.limits import RelayLimits
 from luckrig.tracker.relay.stream import ClientGone, RelayStream, RigLost, RigOffline
@@ -85,7 +85,7 @@ class Relay:
 
     async def _pass(self, node_id: str, head: OpenHead, receive: Receive, reply: "_Reply") -> None:
         tunnel = self._hub.get(node_id)
-        if tunnel is None:
+        if tunnel is None or tunnel.is_leaving:
             raise RigOffline
         if not tunnel.is_free:
             raise LuckrigError(
@@ -97,19 +97,20 @@ class Relay:
             stream = tunnel.open(head)
         except ValueError as error:
             raise PeerError("invalid_request", "The request's head is too large.") from error
-        upload = asyncio.create_task(_upload(receive, stream))
+        upload = _Upload(receive, stream)
+        task = asyncio.create_task(upload.run())
         code = ResetCode.CANCELLED
         try:
-            await reply.relay(stream)
+            await reply.relay(stream, upload)
         except TimeoutError:
             code = ResetCode.SLOW
-            await reply.abort(upload)
+            await reply.abort(task)
         except RigLost as error:
             if not await reply.fail(error):
-                await reply.abort(upload)
+                await reply.abort(task)
         finally:
             stream.close(code)
-            upload.cancel()
+            task.cancel()
 
 
 def _check_length(headers: list[tuple[bytes, bytes]]) -> None:
@@ -122,24 +123,31 @@ def _too_large() -> PeerError:
     return PeerError("body_too_large", f"A request has at most {MAX_BODY_BYTES} bytes here.")
 
 
-async def _upload(receive: Receive, stream: RelayStream) -> None:
-    """Pass the request's body on, then wait for the client to leave."""
-    size = 0
-    is_whole = False
-    try:
-        while (message := await receive())["type"] == "http.request":
-            body: bytes = message.get("body") or b""
-            size += len(body)
-            if size > MAX_BODY_BYTES:
-                raise _too_large()
-            await stream.write(body)
-            if not message.get("more_body") and not is_whole:
-                is_whole = True
-                stream.finish()
-    except LuckrigError as error:
-        stream.fail(error)
-    else:
-        stream.fail(ClientGone())
+class _Upload:
+    """The way of the request's body. is_whole: all of it has come from the client."""
+
+    def __init__(self, receive: Receive, stream: RelayStream) -> None:
+        self._receive = receive
+        self._stream = stream
+        self.is_whole = False
+
+    async def run(self) -> None:
+        """Pass the body on, then wait for the client to leave."""
+        size = 0
+        try:
+            while (message := await self._receive())["type"] == "http.request":
+                body: bytes = message.get("body") or b""
+                size += len(body)
+                if size > MAX_BODY_BYTES:
+                    raise _too_large()
+                await self._stream.write(body)
+                if not message.get("more_body") and not self.is_whole:
+                    self.is_whole = True
+                    self._stream.finish()
+        except LuckrigError as error:
+            self._stream.fail(error)
+        else:
+            self._stream.fail(ClientGone())
 
 
 class _Reply:
@@ -151,7 +159,7 @@ class _Reply:
         self._is_events = self._is_started = False
         self._tail = b"\n\n"
 
-    async def relay(self, stream: RelayStream) -> None:
+    async def relay(self, stream: RelayStream, upload: _Upload) -> None:
         """The whole answer. Raises LuckrigError; TimeoutError for a client that does not read."""
         head = await stream.head()
         headers = _reply_headers(head)
@@ -159,6 +167,8 @@ class _Reply:
             name == b"content-type" and value.lower().startswith(EVENT_STREAM.encode("ascii"))
             for name, value in headers
         )
+        if not upload.is_whole:
+            headers.append(CLOSE)  # our server would read the rest of the body, however long
         left = head.length
         loop = asyncio.get_running_loop()
         self._is_started = True

@@ -69,9 +69,14 @@ class Tunnel:
         self._timer = self._loop.call_later(ping_seconds, self._on_timer)
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether the rig said goodbye: what runs may end, nothing new is begun."""
+        return self._is_leaving
+
+    @property
     def is_free(self) -> bool:
         """Whether one more stream can be opened."""
-        return not self._is_leaving and self._end.can_open()
+        return self._end.can_open()
 
     @property
     def streams(self) -> int:

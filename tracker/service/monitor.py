@@ -52,6 +52,7 @@ class HealthMonitor:
         self._clock = clock
         self._rng = rng
         self._due_at: dict[str, float] = {}
+        self._asked_for: set[str] = set()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -60,7 +61,7 @@ class HealthMonitor:
 
     def look(self, node_id: str) -> None:
         """Look at that rig now, whenever it was looked at last."""
-        self._due_at.pop(node_id, None)
+        self._asked_for.add(node_id)  # a round that is under way may have looked already
         self._wake.set()
 
     async def run(self) -> NoReturn:
@@ -82,7 +83,8 @@ class HealthMonitor:
         """Probe every rig whose time has come and store what was seen. Returns how many."""
         now = self._clock()
         nodes = await self._store.nodes()
-        due = [node for node in nodes if self._is_due(node, now)]
+        asked_for, self._asked_for = self._asked_for, set()
+        due = [node for node in nodes if node.node_id in asked_for or self._is_due(node, now)]
         if not due:
             return 0
         gate = asyncio.Semaphore(MAX_PROBES_AT_ONCE)
