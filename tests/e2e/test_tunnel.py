@@ -156,7 +156,9 @@ async def test_body_over_the_limit_is_refused(scene: Scene) -> None:
     token = (await scene.token()).token
     told = await scene.http.send(scene.chat(token, text="x" * (1 << 20)))
     assert (told.status_code, told.json()["error"]["code"]) == (413, "body_too_large")
-    assert await asyncio.to_thread(_endless_body, scene, token) == b"HTTP/1.1 413"
+    # Who goes on sending may get the reset before the answer; what counts is that it ends.
+    ended = await asyncio.to_thread(_endless_body, scene, token)
+    assert ended in (b"HTTP/1.1 413", b"reset")
 
 
 def _endless_body(scene: Scene, token: str) -> bytes:
@@ -168,9 +170,12 @@ def _endless_body(scene: Scene, token: str) -> bytes:
             "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         )
         chunk = b"10000\r\n" + bytes(65_536) + b"\r\n"
-        while not select.select([sock], [], [], 0)[0]:
-            sock.sendall(chunk)
-        return sock.recv(12)
+        try:
+            while not select.select([sock], [], [], 0)[0]:
+                sock.sendall(chunk)
+            return sock.recv(12)
+        except ConnectionError:
+            return b"reset"
 
 
 async def test_map_shows_what_the_heartbeats_say(scene: Scene) -> None:

@@ -20,10 +20,10 @@ from tests.tracker.factories import NOW, seeded
 URL = "http://tracker.example"
 
 
-def make_keys(*, since: int = 0) -> TrackerKeys:
+def make_keys(*, since: int = 0, root: bytes = b"root" * 8) -> TrackerKeys:
     """A tracker's keys. since: when the signing key began; a tracker whose loops run rotates it."""
     return TrackerKeys(
-        root=PrivateKey(b"root" * 8),
+        root=PrivateKey(root),
         signing=SigningKeys(
             {since: PrivateKey(b"sign" * 8)}, make=lambda start: PrivateKey(bytes(32))
         ),
