@@ -17,6 +17,11 @@ class Running:
         self._process = process
         self.announced = announced
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything."""
         self._process.kill()
