@@ -9,6 +9,7 @@ import contextlib
 import gc
 import signal
 import socket
+from asyncio.transports import BaseTransport
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -144,6 +145,10 @@ class _HttpProtocol(HttpToolsProtocol):
 
 
 class _WebSocketProtocol(WebSocketsSansIOProtocol):
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self.conn.debug = False  # else it writes frames, and so prompts, to a log set to DEBUG
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if (scope := getattr(self, "scope", None)) is not None:  # there is one for a good request

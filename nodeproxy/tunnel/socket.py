@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -14,6 +15,8 @@ OPEN_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
 WRITE_BYTES: Final = 64 * 1024
 QUEUE_FRAMES: Final = 64
+_NO_LOG: Final = logging.Logger("websockets", logging.CRITICAL + 1)
+"""The library would write frames, and so prompts, to a log that somebody set to DEBUG."""
 
 
 class Unreachable(Exception):
@@ -83,6 +86,7 @@ async def open_websocket(origin: str) -> WebSocket:
             compression=None,
             proxy=None,
             user_agent_header="luckrig",
+            logger=_NO_LOG,
             max_size=MAX_FRAME_BYTES,
             max_queue=QUEUE_FRAMES,
             write_limit=WRITE_BYTES,

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import logging
 import select
 import socket
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.proofs import make_proof
+from tests.e2e.tunnel_peers import Streamer, tunnel_to
 from tests.e2e.tunnels import NODE_ID, OPERATOR, OTHER, USER, Scene, tunnelled
 from tests.fake_engines.engine import OnDemand
 
@@ -55,6 +57,24 @@ async def test_what_passes_is_on_the_lists(scene: Scene) -> None:
     # The rig's own number, which its receipts name, not the tracker's.
     assert len(answer.headers.get_list("luckrig-request")) == 1
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_nothing_that_passes_is_logged(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the log's level: no prompt, reply, token, query or address of a client."""
+    caplog.set_level(logging.DEBUG)
+    async with tunnel_to(scene.process.address, Streamer(size_of=lambda _: 2)):
+        token = (await scene.token()).token
+        request = scene.chat(token, text="SENTINEL-PROMPT")
+        request.url = request.url.copy_merge_params({"q": "SENTINEL-QUERY"})
+        request.headers["x-forwarded-for"] = "SENTINEL-ADDRESS"
+        answer = await scene.http.send(request)
+        assert answer.text.count("x" * 1000) > 0
+    ours = [r.getMessage() for r in caplog.records if not r.name.startswith(("httpx", "httpcore"))]
+    assert any("connected" in line for line in ours), "the log isn't silent"
+    for secret in ("SENTINEL", token, "x" * 100, "78 78 78"):
+        assert not [line for line in ours if secret in line]
 
 
 async def test_errors_of_the_rig_come_through(scene: Scene) -> None:

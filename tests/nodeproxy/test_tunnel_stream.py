@@ -2,9 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
+from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.pipeline import Pipeline, Stages
 from luckrig.nodeproxy.server.limits import ServerLimits
 from luckrig.nodeproxy.tunnel.stream import TunnelConnection
@@ -124,11 +126,11 @@ async def test_answer_without_an_end_is_broken_off() -> None:
 def test_the_relay_knows_exactly_the_routes_of_a_rig() -> None:
     """protocol/surface.py is what a tracker lets through; the pipeline is what a rig answers."""
 
-    async def nothing(_: object) -> None:
+    async def nothing(exchange: Exchange) -> None:
         """A step."""
 
-    names = [name for name in Stages.__dataclass_fields__ if name != "moderate"]
-    pipeline = Pipeline(Stages(moderate=None, **dict.fromkeys(names, nothing)), rig_headers=b"")
+    steps: dict[str, Any] = dict.fromkeys(Stages.__dataclass_fields__, nothing)
+    pipeline = Pipeline(Stages(**steps), rig_headers=b"")
     ticket = "/luckrig/queue/kD1oVn0eSh2uJvX0gq3mBw"
     paths = {path: set(methods_of(path)) for path in (*ROUTES, ticket)}
     assert set(pipeline._routes) == set(ROUTES)  # pyright: ignore[reportPrivateUsage]

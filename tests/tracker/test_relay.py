@@ -40,8 +40,9 @@ def make_tunnel(hub: Hub, node_id: str) -> tuple[Tunnel, NodeEnd]:
 
 async def hear(tunnel: Tunnel, *frames: bytes) -> None:
     """Let a tunnel take these frames, and then lose its connection."""
-    messages = [{"type": "websocket.receive", "bytes": data} for data in frames]
-    rest = iter([*messages, {"type": "websocket.disconnect"}])
+    messages: list[Message] = [{"type": "websocket.receive", "bytes": data} for data in frames]
+    messages.append({"type": "websocket.disconnect"})
+    rest = iter(messages)
 
     async def receive() -> Message:
         return next(rest)

@@ -16,8 +16,10 @@ connection ends as the server likes, which waits for clients that don't read."""
 
 def abort_of(scope: MutableMapping[str, Any]) -> Callable[[], None]:
     """What drops the connection of a scope."""
-    extension: dict[str, Callable[[], None]] = (scope.get("extensions") or {}).get(ABORT, {})
-    return extension.get("call", _do_nothing)
+    extensions: dict[str, Any] = scope.get("extensions") or {}
+    extension: dict[str, Any] = extensions.get(ABORT) or {}
+    call: Callable[[], None] = extension.get("call", _do_nothing)
+    return call
 
 
 async def send_error(send: Send, error: LuckrigError) -> None:
