@@ -7,9 +7,10 @@ run several servers and a child process, so it keeps all that to itself.
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
-from asyncio.transports import BaseTransport
+from asyncio.transports import BaseTransport, Transport
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -139,15 +140,26 @@ class _HttpProtocol(HttpToolsProtocol):
     uvicorn has no deadline for a slow reader, and closing waits until everything was sent.
     """
 
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # access_log=False alone doesn't hold where somebody logs at INFO; addresses and queries
+        # are nobody's business.
+        self.access_log = False
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
+
+
+_FAULTS_ONLY: Final = logging.getLogger("uvicorn.error.websocket")
+_FAULTS_ONLY.setLevel(logging.WARNING)
 
 
 class _WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.conn.debug = False  # else it writes frames, and so prompts, to a log set to DEBUG
+        self.logger = _FAULTS_ONLY  # else addresses, to one set to INFO
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
