@@ -65,6 +65,11 @@ class TunnelConnection:
 
     # For the answer: exchange.Connection
 
+    @property
+    def address(self) -> str:
+        """See exchange.Connection. The relay doesn't tell whose request it is."""
+        return ""
+
     async def read_body(self) -> bytes:
         """See exchange.Connection."""
         if not self._is_whole and self._body_fault is None:
