@@ -160,7 +160,7 @@ class _End:
         self.is_up = False
         self.max_streams = MAX_STREAMS
         self._streams: dict[int, _Stream] = {}
-        self._last = 0
+        self._last: int = 0
 
     @property
     def streams(self) -> int:
