@@ -92,6 +92,7 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
     endpoint, origins = _places(plan, sock, tracker.address.origin)
     settings = NodeSettings(
         origins=origins,
+        endpoints=() if sock is None else (endpoint,),  # a tunnel proves it by itself
         max_active=plan.max_active,
         max_queue=plan.max_queue,
         moderation=plan.moderation,

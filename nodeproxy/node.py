@@ -32,6 +32,7 @@ from luckrig.nodeproxy.steps.generate import Generate
 from luckrig.nodeproxy.steps.inform import AnswerHealth, ListModels
 from luckrig.nodeproxy.steps.moderate import Moderate
 from luckrig.nodeproxy.steps.obey_rules import ObeyRules
+from luckrig.nodeproxy.steps.prove import PROOFS_PER_SECOND, Allowance, ProveEndpoint
 from luckrig.nodeproxy.steps.read import ReadRequest
 from luckrig.nodeproxy.steps.show_metrics import ShowMetrics
 from luckrig.nodeproxy.steps.tickets import LeaveQueue, ShowTicket
@@ -217,6 +218,9 @@ def create_node(
         ),
         show_ticket=ShowTicket(queue),
         leave_queue=LeaveQueue(queue),
+        prove_endpoint=ProveEndpoint(
+            settings.endpoints, root_id, node_key, Allowance(PROOFS_PER_SECOND, monotonic), clock
+        ),
     )
     pipeline = Pipeline(stages, rig_headers=rig_headers(node_id, hardware, found.state))
     return Node(

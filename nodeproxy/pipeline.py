@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from luckrig.nodeproxy.steps.step import Step, no_such_route
+from luckrig.protocol.endpoint_proof import PROOF_PATH
 from luckrig.protocol.errors import PeerError
 
 
@@ -33,6 +34,7 @@ class Stages:
     show_metrics: Step
     show_ticket: Step
     leave_queue: Step
+    prove_endpoint: Step
 
     @property
     def generation(self) -> Sequence[Step]:
@@ -58,7 +60,7 @@ class Stages:
 
 
 TICKETS: Final = "/luckrig/queue/"
-"""Followed by a ticket's id, the only thing in a path that isn't fixed."""
+"""Followed by a ticket's id. That and a proof's nonce are all that isn't fixed in a path."""
 METRICS: Final = "/metrics"
 """Not even its methods are told to whoever may not read it."""
 
@@ -82,14 +84,16 @@ class Pipeline:
             "GET": Route("ticket", (stages.show_ticket,)),
             "DELETE": Route("ticket", (stages.leave_queue,)),
         }
+        self._proof_routes: Mapping[str, Route] = {
+            "GET": Route("proof", (stages.prove_endpoint,)),
+        }
 
     def route(self, method: str, path: str) -> Route:
         """The route of a request; the path counts as it was sent, before any decoding.
 
         Raises PeerError not_found or method_not_allowed: nothing else reaches a step.
         """
-        is_ticket = path.startswith(TICKETS) and "/" not in path[len(TICKETS) :]
-        methods = self._ticket_routes if is_ticket else self._routes.get(path)
+        methods = self._methods(path)
         if methods is None:
             raise no_such_route()
         route = methods.get(method)
@@ -98,3 +102,9 @@ class Pipeline:
         if route is None:
             raise PeerError("method_not_allowed", f"This route takes {' or '.join(methods)}.")
         return route
+
+    def _methods(self, path: str) -> Mapping[str, Route] | None:
+        for prefix, methods in ((TICKETS, self._ticket_routes), (PROOF_PATH, self._proof_routes)):
+            if path.startswith(prefix) and "/" not in path[len(prefix) :]:
+                return methods
+        return self._routes.get(path)

@@ -161,7 +161,11 @@ async def running_rig(
     assert found is not None
     sock = bind("127.0.0.1", 0)
     tracker = tracker or StandInTracker()
-    settings = NodeSettings(origins=frozenset({origin_of(sock)}), **changes)
+    named = {
+        "origins": changes.pop("origins", frozenset()) | {origin_of(sock)},
+        "endpoints": changes.pop("endpoints", (origin_of(sock),)),
+    }
+    settings = NodeSettings(**named, **changes)
     node = create_node(
         settings,
         found,
