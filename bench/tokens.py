@@ -27,7 +27,7 @@ from luckrig.tracker.service.tokens import Allowance, TokenService
 from luckrig.tracker.service.users import RegistrationRules, UserService
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.sqlite import open_store
-from tests.tracker.factories import NOW, make_node, seeded
+from tests.tracker.factories import NOW, make_health, make_node, seeded
 from tests.tracker.trackers import KEYS, URL, Clock, FakeProber
 
 CALLERS: Final = 64
@@ -100,6 +100,7 @@ async def _http(path: Path) -> float:
     store = await open_store(path)
     node = make_node(1)
     await store.put_descriptor(node.descriptor, node.signed, now=NOW)
+    await store.put_health({node.node_id: make_health()})
     app = create_app(
         TrackerSettings(public_url=URL, tokens_per_hour=MANY),
         store,

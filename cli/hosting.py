@@ -16,7 +16,8 @@ from luckrig.cli.serve import serving
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.keys import KEY_BYTES, PrivateKey
 from luckrig.tracker.app import create_app
-from luckrig.tracker.probe import HttpProber, make_probe_client, resolve_host
+from luckrig.tracker.domain.reach import ReachBook
+from luckrig.tracker.probe import HttpProber, SystemResolver, make_probe_client
 from luckrig.tracker.service.keyset import SigningKeys, TrackerKeys
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.sqlite import open_store
@@ -56,13 +57,18 @@ async def running_tracker(
     folder = home.path / "tracker"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = await open_store(folder / "tracker.db")
+    resolver, reach = SystemResolver(), ReachBook()
     try:
         async with make_probe_client() as http:
             prober = HttpProber(
                 http=http,
-                resolve=resolve_host,
+                resolve=resolver,
+                reach=reach,
+                root_id=keys.root_id,
                 timeout_seconds=settings.health_timeout_seconds,
                 allow_private=settings.allow_private_endpoints,
+                clock=time.time,
+                random_bytes=os.urandom,
             )
             app = create_app(
                 settings,
@@ -73,8 +79,10 @@ async def running_tracker(
                 random_bytes=os.urandom,
                 rng=random.Random(),  # noqa: S311 -- jitter, not a secret
                 version=version("luckrig"),
+                reach=reach,
             )
             async with serving(app, sock):
                 yield TrackerAddress(settings.public_url, keys.root_id)
     finally:
+        resolver.close()
         await store.aclose()

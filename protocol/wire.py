@@ -6,6 +6,7 @@ import msgspec
 
 from luckrig.protocol.descriptor import EngineInfo, Hardware, Offer, Policy
 from luckrig.protocol.descriptor_log import LogEntry
+from luckrig.protocol.evidence import Finding, ReachView
 from luckrig.protocol.ids import NodeId, RootId, SubjectId, UserId
 from luckrig.protocol.notes import MAX_SIGNED_NOTE_CHARS
 from luckrig.protocol.receipts import MAX_RECEIPT_CHARS
@@ -18,7 +19,8 @@ END_OF_9999: Final = 253_402_300_799
 """The last second that every calendar can print."""
 
 NodeStatus = Literal["starting", "available", "busy", "paused", "unavailable", "unknown"]
-"""unknown: not looked at yet. starting: its engine is loading. unavailable: it doesn't answer."""
+"""unknown: it hasn't proven its endpoint yet. starting: its engine is loading. unavailable: it
+doesn't answer."""
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,10 +71,15 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One rig and the signed descriptor it published, so that anyone can check the tracker."""
+    """One rig and the signed descriptor it published, so that anyone can check the tracker.
+
+    reach: how its endpoint is; None before the tracker looked. audit: its claims and the evidence.
+    """
 
     node: NodeView
     descriptor: msgspec.Raw
+    reach: ReachView | None = None
+    audit: list[Finding] = []
 
 
 class NodePage(msgspec.Struct, frozen=True, kw_only=True):

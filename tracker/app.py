@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError
+from luckrig.tracker.domain.reach import ReachBook
 from luckrig.tracker.edge import Edge
 from luckrig.tracker.relay.bans import BanCrier
 from luckrig.tracker.relay.endpoint import TunnelEndpoint
@@ -76,10 +77,12 @@ def create_app(
     random_bytes: Callable[[int], bytes],
     rng: Random,
     version: str,
+    reach: ReachBook | None = None,
 ) -> ASGIApp:
     """The tracker as an ASGI application. Its lifespan watches health; the store stays open.
 
-    clock: Unix seconds. random_bytes: secret ones, for token ids. rng: for jitter only.
+    clock: Unix seconds. random_bytes: secret ones, for token ids. rng: for jitter only. reach: what
+    the prober finds out about endpoints, if it does.
     """
     revocations = RevocationService(store, keys, clock=clock)
     operators = Operators(settings.operators)
@@ -111,6 +114,7 @@ def create_app(
         allow_private_endpoints=settings.allow_private_endpoints,
         clock=clock,
         on_publish=lambda: monitor.wake(),  # made below, and before the first request
+        reach=reach or ReachBook(),
     )
     hub = Hub(on_change=lambda node_id: monitor.look(node_id))
     crier = BanCrier(hub, bans, revocations)

@@ -55,7 +55,7 @@ async def test_a_rig_without_endpoints_proves_nothing() -> None:
 
 @pytest.mark.parametrize(
     "nonce",
-    ["", "A" * 42, "A" * 44, "A" * 42 + "B", "A" * 42 + "%3D", "../../health", f"{NONCE}/",
+    ["", "A" * 42, "A" * 44, "A" * 42 + "B", "A" * 42 + "%3D", "..%2f..%2fhealth", f"{NONCE}/",
      f"x/{NONCE}", "eyJhbGciOiJFZDI1NTE5In0.e30", "A" * 2000],
 )  # fmt: skip
 async def test_what_is_no_nonce_is_not_signed(nonce: str) -> None:

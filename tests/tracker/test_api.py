@@ -53,7 +53,7 @@ async def test_published_rig_is_listed_with_what_scripts_rely_on(tracker: Tracke
     offer = {"model", "family", "parameters", "quantization", "context_length"}
     assert offer <= set(node["offers"][0])
     assert node["id"] == RIG.node_id
-    assert node["status"] == "unknown"
+    assert node["status"] == "available"
     assert 0 <= node["scarcity"] <= 1
 
 
@@ -235,6 +235,18 @@ async def test_tokens_are_rationed_by_the_hour(tracker: Tracker) -> None:
         assert (await strict.ask_token(ASK, key=USER)).status_code == 200
 
 
+async def test_no_token_for_a_rig_that_has_not_proven_its_endpoint(tracker: Tracker) -> None:
+    """Neither before the first look, nor after it moved to another endpoint."""
+    ask = json.dumps({"node_id": make_node(2).node_id}).encode()
+    await tracker.publish(make_node(2), is_seen=False)
+    assert error_of(await tracker.ask_token(ask, key=USER)) == (409, "node_offline")
+    moved = make_node(1, seq=2, endpoints=["https://elsewhere.example"])
+    await tracker.publish(moved, is_seen=False)
+    refused = await tracker.ask_token(ASK, key=USER)
+    assert error_of(refused) == (409, "node_offline")
+    assert int(refused.headers["retry-after"]) > 0
+
+
 async def test_no_token_for_a_rig_that_is_off(tracker: Tracker) -> None:
     await tracker.store.put_health({RIG.node_id: make_health("unavailable")})
     assert error_of(await tracker.ask_token(ASK, key=USER)) == (409, "node_offline")
@@ -326,7 +338,7 @@ async def test_health_counts_rigs(tracker: Tracker) -> None:
         "version": "1.2.3",
         "root_id": KEYS.root_id,
         "nodes": 1,
-        "available": 0,
+        "available": 1,
     }
 
 

@@ -29,7 +29,10 @@ def never_seen(*, misses: int) -> Health:
     )
 
 
-@pytest.mark.parametrize("reported", STATUSES)
+ANSWERS = [status for status in STATUSES if status != "unknown"]
+
+
+@pytest.mark.parametrize("reported", ANSWERS)
 @pytest.mark.parametrize(
     "previous",
     [UNSEEN, never_seen(misses=5)]
@@ -63,6 +66,15 @@ def test_a_rig_that_never_answered_is_unavailable_at_once(previous: Health) -> N
     assert next_health(previous, None, now=130) == replace(
         never_seen(misses=previous.misses + 1),
         checked_at=130,
+    )
+
+
+@pytest.mark.parametrize(
+    "previous", [UNSEEN, never_seen(misses=3), *(seen(status, misses=1) for status in STATUSES)]
+)
+def test_a_rig_that_has_proven_nothing_is_unknown_and_asked_less(previous: Health) -> None:
+    assert next_health(previous, answer("unknown"), now=130) == replace(
+        previous, status="unknown", queue=None, checked_at=130, misses=previous.misses + 1
     )
 
 

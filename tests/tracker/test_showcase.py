@@ -106,7 +106,7 @@ def test_the_table_spells_gpus_as_names_are_normalised(name: str) -> None:
 async def test_the_api_shows_it_and_hides_banned_rigs() -> None:
     async with running_tracker() as tracker:
         node = live(1)
-        await tracker.publish(node)
+        await tracker.publish(node, is_seen=False)
         assert (await tracker.http.get("/api/v1/showcase")).json() == {"categories": []}
         await tracker.store.put_health({node.node_id: make_health()})
         tracker.clock.now += 5

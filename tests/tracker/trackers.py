@@ -15,7 +15,7 @@ from luckrig.tracker.service.keyset import SigningKeys, TrackerKeys
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.interface import Store
 from luckrig.tracker.store.memory import MemoryStore
-from tests.tracker.factories import NOW, seeded
+from tests.tracker.factories import NOW, make_health, seeded
 
 URL = "http://tracker.example"
 
@@ -68,10 +68,13 @@ class Tracker:
     clock: Clock
     _count: int = 0
 
-    async def publish(self, node: NodeRecord) -> httpx2.Response:
-        """POST a signed descriptor."""
+    async def publish(self, node: NodeRecord, *, is_seen: bool = True) -> httpx2.Response:
+        """POST a signed descriptor. is_seen: and have looked at the rig: no loop does it here."""
         headers = {"content-type": "application/json"}
-        return await self.http.post("/api/v1/nodes", content=node.signed, headers=headers)
+        reply = await self.http.post("/api/v1/nodes", content=node.signed, headers=headers)
+        if is_seen and reply.status_code == 200:
+            await self.store.put_health({node.node_id: make_health()})
+        return reply
 
     async def ask_token(
         self, body: bytes, *, key: PrivateKey, proof: str | None = None, **headers: str

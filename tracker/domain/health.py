@@ -6,6 +6,10 @@
 | a miss, first in a row, seen before  | unchanged    | 1      | unchanged    |
 | a miss, never seen                   | unavailable  | + 1    | None         |
 | a miss, second in a row or later     | unavailable  | + 1    | unchanged    |
+| its endpoint isn't proven            | unknown      | + 1    | unchanged    |
+
+`unknown` is what a prober reports of a rig that hasn't proven its endpoint. It counts as a miss,
+so that a door that isn't the rig's is knocked at less and less.
 """
 
 from dataclasses import replace
@@ -20,6 +24,10 @@ MISSES_UNTIL_UNAVAILABLE: Final = 2
 
 def next_health(previous: Health, outcome: NodeHealth | None, *, now: int) -> Health:
     """The health after one more look. outcome: None when there was no good answer."""
+    if outcome is not None and outcome.status == "unknown":
+        return replace(
+            previous, status="unknown", queue=None, checked_at=now, misses=previous.misses + 1
+        )
     if outcome is not None:
         return Health(
             status=outcome.status, queue=outcome.queue, checked_at=now, last_seen_at=now, misses=0

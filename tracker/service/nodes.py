@@ -11,6 +11,7 @@ from luckrig.protocol.surface import relay_endpoint
 from luckrig.protocol.wire import NodeDetail, NodePage, NodeView, PublishReply
 from luckrig.tracker.domain.endpoints import check_listable
 from luckrig.tracker.domain.listing import NodeQuery, select
+from luckrig.tracker.domain.reach import ReachBook
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.domain.scarcity import ScarcityIndex
 from luckrig.tracker.domain.views import node_view
@@ -25,7 +26,7 @@ class NodeService:
     """The map. Banned rigs aren't on it.
 
     check_owner: refuses owners whose key was replaced. on_publish: called after a rig was listed,
-    so that its health is looked at soon.
+    so that its health is looked at soon. reach: what the prober found out.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class NodeService:
         allow_private_endpoints: bool,
         clock: Callable[[], float],
         on_publish: Callable[[], None],
+        reach: ReachBook,
     ) -> None:
         self._store = store
         self._bans = bans
@@ -46,6 +48,7 @@ class NodeService:
         self._allow_private_endpoints = allow_private_endpoints
         self._clock = clock
         self._on_publish = on_publish
+        self._reach = reach
         self._index = ScarcityIndex()
         self._scarcity: tuple[float, dict[str, float]] = (-1.0, {})
 
@@ -93,7 +96,9 @@ class NodeService:
         if node is None or node_id not in scarcity:
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
         return NodeDetail(
-            node=node_view(node, scarcity[node_id]), descriptor=msgspec.Raw(node.signed)
+            node=node_view(node, scarcity[node_id]),
+            descriptor=msgspec.Raw(node.signed),
+            reach=self._reach.view(node),
         )
 
     async def counts(self) -> tuple[int, int]:

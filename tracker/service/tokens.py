@@ -137,6 +137,12 @@ class TokenService:
         node = await self._store.node(node_id)
         if node is None or node_id in await self._bans.banned_nodes():
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
+        if node.health.status == "unknown":
+            raise PeerError(
+                "node_offline",
+                "This rig hasn't proven its address to the tracker yet. Try again in a moment.",
+                retry_after_seconds=5,
+            )
         if node.health.status in ("unavailable", "paused"):
             raise PeerError(
                 "node_offline",
