@@ -78,13 +78,16 @@ class _Target:
     endpoint: str
     address: str
 
-    def request(self, http: httpx2.AsyncClient, path: str) -> httpx2.Request:
+    def request(self, http: httpx2.AsyncClient, path: str, seconds: float) -> httpx2.Request:
+        """seconds: for all of it; half of them to connect, and half for TLS, because a handshake
+        that is cancelled from outside leaves its socket behind."""
         parts = urlsplit(self.endpoint)
         return http.build_request(
             "GET",
             httpx2.URL(self.endpoint).copy_with(host=self.address, path=path),
             headers={"Host": parts.netloc, "Accept-Encoding": "identity"},
             extensions={"sni_hostname": parts.hostname or ""},
+            timeout=httpx2.Timeout(seconds, connect=seconds / 2),
         )
 
 
@@ -181,7 +184,7 @@ class HttpProber:
     async def _ask(self, target: _Target, path: str, kind: type[Answer]) -> Answer:
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                request = target.request(self.http, path)
+                request = target.request(self.http, path, self.timeout_seconds)
                 response = await self.http.send(request, stream=True, follow_redirects=False)
                 try:
                     body = await _bounded_body(response)

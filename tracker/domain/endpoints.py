@@ -15,6 +15,7 @@ from luckrig.protocol.errors import PeerError
 _NEVER: Final = [
     ipaddress.ip_network(network)
     for network in (
+        "192.0.0.0/24",  # IETF protocols; 192.0.0.192 is a metadata service
         "192.31.196.0/24",  # AS112: DNS sinks
         "192.52.193.0/24",  # AMT relays
         "192.88.99.0/24",  # 6to4 relays
