@@ -9,6 +9,7 @@ from typing import Final, Literal, get_args
 from urllib.parse import quote, urlencode
 
 from luckrig.protocol.descriptor import Capability
+from luckrig.protocol.evidence import AuditField, Finding, ReachView, Verdict
 from luckrig.protocol.wire import NodeStatus, NodeView
 from luckrig.web.formats import STATUS_WORDS, format_tokens
 
@@ -23,6 +24,19 @@ SORT_WORDS: Final[dict[Sort, str]] = {
     "name": "by name",
 }
 """Product law: never by speed, never by size."""
+FIELD_WORDS: Final[dict[AuditField, str]] = {
+    "quantization": "quantisation",
+    "parameters": "weights",
+    "context_length": "context",
+    "weights": "memory",
+    "context_memory": "memory for context",
+    "speed": "speed",
+}
+VERDICT_WORDS: Final[dict[Verdict, str]] = {
+    "consistent": "consistent",
+    "unknown": "unknown",
+    "contradicts": "contradicts",
+}
 
 MIN_VRAM_GB_STEPS: Final = (8, 12, 16, 24, 32, 48, 80, 128)
 MIN_CONTEXT_STEPS: Final = (4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144)
@@ -193,11 +207,16 @@ class MapPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RigPage:
-    """/nodes/{id} : one rig. signed_at: the descriptor's created_at, Unix seconds."""
+    """/nodes/{id} : one rig. signed_at: the descriptor's created_at, Unix seconds.
+
+    reach: how its endpoint is. audit: its claims and what the tracker knows of them.
+    """
 
     site: Site
     node: NodeView
     signed_at: int
+    reach: ReachView | None = None
+    audit: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

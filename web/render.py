@@ -58,6 +58,8 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
         static={file.name: url for url, file in files.items()},
         status_words=formats.STATUS_WORDS,
         sort_words=pages.SORT_WORDS,
+        field_words=pages.FIELD_WORDS,
+        verdict_words=pages.VERDICT_WORDS,
         capabilities=pages.CAPABILITIES,
         card_offers=CARD_OFFERS,
         table_offers=TABLE_OFFERS,

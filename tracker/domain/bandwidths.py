@@ -66,7 +66,7 @@ def bandwidth_gbps(gpu: str | None, cpu: str | None) -> tuple[str, int] | None:
 
 
 def card_count(gpu: str) -> int:
-    """How many cards a name counts: `2 × NVIDIA RTX 3090` and `rtx 3090 x2` are two."""
+    """How many cards a name counts: `2 x NVIDIA RTX 3090` and `rtx 3090 x2` are two."""
     words = gpu.casefold().replace("\N{MULTIPLICATION SIGN}", "x").split()
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
         if word == "x" and (before.isdecimal() or after.isdecimal()):

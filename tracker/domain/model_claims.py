@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _QUANTIZATION: Final = re.compile(
-    r"(?<![^\W_])(?:ud[-_])?(?:(?:iq|tq|q)([1-8])(?![0-9])(?:[_-][a-z0-9]+)*"
-    r"|(b?f16|fp16)|(mxfp4|nvfp4|fp4|awq|gptq)|(fp8)|int([48])|([2-8])[-_ ]?bit)(?![^\W_])"
+    r"(?<![^\W_])(?:ud[-_])?(?:(?:iq|tq|q)([1-8])(?![0-9])(?:[_-](?:k|m|s|l|xl|xs|xxs|nl|[0-9]))*"
+    r"|(b?f16|fp16)|(mxfp4|nvfp4|fp4|awq)|(fp8)|int([48])|([2-8])[-_ ]?bit)(?![^\W_])"
 )
 _SIZE: Final = re.compile(
     r"(?<![^\W_])(?<!\d\.)(?:(\d{1,2})x)?(\d{1,4}(?:\.\d{1,3})?)(b|t|m)(?![^\W_])"
@@ -66,9 +66,7 @@ def note_claims(note: str) -> Claims:
         int(kilo) * 1024 if kilo else int(first) * 1024 if rest == "k" else int(first + rest)
         for first, rest, kilo in _CONTEXT.findall(text)
     }
-    return Claims(
-        bits=_bits(text), sizes=frozenset(), active=None, contexts=frozenset(contexts)
-    )
+    return Claims(bits=_bits(text), sizes=frozenset(), active=None, contexts=frozenset(contexts))
 
 
 def bits_of(quantization: str | None) -> int | None:

@@ -85,7 +85,13 @@ class Pages:
             raise PeerError("node_not_found", "A node id is n1 and 32 characters of base32.")
         detail = await self._nodes.detail(node_id)
         descriptor = verify_descriptor(bytes(detail.descriptor))
-        page = RigPage(site=self._site(), node=detail.node, signed_at=descriptor.created_at)
+        page = RigPage(
+            site=self._site(),
+            node=detail.node,
+            signed_at=descriptor.created_at,
+            reach=detail.reach,
+            audit=detail.audit,
+        )
         return HTMLResponse(self._renderer.render_node(page))
 
     async def send_static(self, request: Request) -> Response:

@@ -9,13 +9,16 @@ from luckrig.protocol.descriptor import verify_descriptor
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.surface import relay_endpoint
 from luckrig.protocol.wire import NodeDetail, NodePage, NodeView, PublishReply
+from luckrig.tracker.domain.audit import audit
 from luckrig.tracker.domain.endpoints import check_listable
 from luckrig.tracker.domain.listing import NodeQuery, select
 from luckrig.tracker.domain.reach import ReachBook
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.domain.scarcity import ScarcityIndex
+from luckrig.tracker.domain.timings import summarise
 from luckrig.tracker.domain.views import node_view
 from luckrig.tracker.service.bans import BanService
+from luckrig.tracker.service.scores import TIMINGS_SECONDS
 from luckrig.tracker.store.interface import Store
 
 SCARCITY_AGE_SECONDS: Final = 2.0
@@ -95,10 +98,13 @@ class NodeService:
         scarcity = self._scarcities(await self.listed())
         if node is None or node_id not in scarcity:
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
+        since = int(self._clock()) - TIMINGS_SECONDS
+        shared = await self._store.contributions.timings(node_id=node_id, since=since)
         return NodeDetail(
             node=node_view(node, scarcity[node_id]),
             descriptor=msgspec.Raw(node.signed),
             reach=self._reach.view(node),
+            audit=audit(node.descriptor, summarise(shared)),
         )
 
     async def counts(self) -> tuple[int, int]:
