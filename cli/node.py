@@ -16,7 +16,7 @@ from luckrig.cli.options import (
     tracker_option,
     verbose_option,
 )
-from luckrig.cli.output import note, print_json, say
+from luckrig.cli.output import note, print_json, safe_line, say
 from luckrig.cli.rig import (
     RigPlan,
     RunningRig,
@@ -30,6 +30,8 @@ from luckrig.cli.serve import run, spare_collector, stop_on_signals
 from luckrig.nodeproxy.settings import engine_api_key
 from luckrig.protocol.address import TrackerAddress, is_origin
 from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.ids import derive_id
+from luckrig.protocol.wire import NodeDetail
 
 
 @click.group("node")
@@ -110,6 +112,30 @@ def start(
         text = "--endpoint is for rigs that listen; with --tunnel clients reach it at the tracker."
         raise LuckrigError("invalid_request", text)
     run(_serve(asked, tracker, as_json=as_json))
+
+
+@node.command("status")
+@tracker_option
+@json_option
+def status(tracker: TrackerAddress, as_json: bool) -> None:
+    """Show how the tracker sees this machine's rig, and what keeps it off the map."""
+    node_id = derive_id("n1", Home.from_env(os.environ).load("node").public)
+    detail = run(_ask(tracker, node_id))
+    if as_json:
+        print_json(detail)
+        return
+    say(f"Rig      {detail.node.id}")
+    say(f"Status   {detail.node.status}")
+    if detail.reach is not None and detail.reach.message is not None:
+        say(f"Problem  {safe_line(detail.reach.message)}")
+    for found in detail.audit:
+        if found.verdict == "contradicts":
+            say(f"Claim    {safe_line(f'{found.model}: {found.claimed} {found.evidence}')}")
+
+
+async def _ask(address: TrackerAddress, node_id: str) -> NodeDetail:
+    async with ask_tracker(address) as tracker:
+        return await tracker.node(node_id)
 
 
 async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> None:
