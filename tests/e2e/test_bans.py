@@ -25,6 +25,7 @@ from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.sqlite import open_store
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
+from tests.tracker.factories import make_health
 from tests.tracker.trackers import FakeProber, make_keys
 
 OPERATOR, USER, OTHER, OWNER = (PrivateKey(bytes([number]) * 32) for number in range(1, 5))
@@ -92,6 +93,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         running_rig(_plan(engine.url), tracker) as rig,
         httpx2.AsyncClient(trust_env=False) as http,
     ):
+        await store.put_health({rig.node_id: make_health()})  # tokens need a rig that was seen
         engine.pace = pace = OnDemand()
         yield Scene(tracker, rig, engine, pace, http)
     await store.aclose()
