@@ -26,6 +26,12 @@ from luckrig.client.tracker import TrackerClient, open_tracker
 from luckrig.protocol.address import parse_tracker_address
 from luckrig.protocol.descriptor_log import LogEntry, verify_chain
 from luckrig.protocol.encoding import b64url_decode
+from luckrig.protocol.endpoint_proof import (
+    PROOF_PATH,
+    EndpointProof,
+    EndpointProofReply,
+    sign_endpoint_proof,
+)
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
@@ -200,12 +206,18 @@ async def _load(home: Path, kills: int, rng: Random) -> tuple[list[Writer], list
     for number in range(WRITERS_OF_EACH):
         writers += [Tokens(rng), Descriptors(number + 2), Bans(rng), Receipts(rng)]
     ready: list[float] = []
-    async with await asyncio.start_server(_answer, "127.0.0.1", 0) as rig:
+    root_ids: list[str] = []  # of the tracker, which is the same one each time
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _answer(reader, writer, root_ids[-1])
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as rig:
         port = rig.sockets[0].getsockname()[1]
         for _ in range(kills):
             began = time.monotonic()
             running = await asyncio.to_thread(_start, home)
             ready.append(time.monotonic() - began)
+            root_ids.append(parse_tracker_address(str(running.announced["address"])).root_id or "")
             await _write_until_killed(running, writers, rng, f"http://127.0.0.1:{port}")
     last = await asyncio.to_thread(_start, home)  # what it finds is what is checked
     last.kill()
@@ -220,12 +232,23 @@ def _start(home: Path) -> Running:
     return start(home, "tracker", "--listen", "127.0.0.1:0", "--allow-private", environ=environ)
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """GET /health of the rig, to whatever is asked."""
-    await reader.readuntil(b"\r\n\r\n")
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, root_id: str) -> None:
+    """The rig: it proves its endpoint to the tracker, and is well whatever else is asked."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    path, host = head.split(" ")[1], head.lower().partition("\r\nhost: ")[2].split("\r\n")[0]
     body = msgspec.json.encode(healthy(make_node(RIG)))
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    writer.write(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
+    if path.startswith(PROOF_PATH):
+        proof = EndpointProof(
+            iss=make_node(RIG).node_id,
+            aud=root_id,
+            nonce=path.removeprefix(PROOF_PATH),
+            endpoint=f"http://{host}",
+            iat=int(time.time()),
+        )
+        signed = sign_endpoint_proof(proof, node_key=node_key(RIG))
+        body = msgspec.json.encode(EndpointProofReply(proof=signed))
+    start_line = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    writer.write(start_line.encode() + b"\r\nConnection: close\r\n\r\n" + body)
     writer.close()
 
 
@@ -251,7 +274,9 @@ async def _write(writer: Writer, tracker: TrackerClient) -> None:
         except LuckrigError as error:
             if error.code == "tracker_unreachable":
                 return
-            raise
+            if error.code != "node_offline":  # it hasn't proven its endpoint yet
+                raise
+            await asyncio.sleep(0.01)
 
 
 if __name__ == "__main__":
