@@ -120,7 +120,7 @@ async def test_private_hosts_in_any_spelling_are_neither_listed_nor_reached(
     in what it makes of each spelling."""
     endpoint = f"https://{host}:{canary.port}"
     with pytest.raises(PeerError) as caught:
-        check_listable([endpoint], allow_private=False)
+        check_listable([endpoint], allow_private=False, relayed="")
     assert (caught.value.code, caught.value.param) == ("invalid_request", "endpoints[0]")
     for scheme in ("https", "http"):
         assert await attack(f"{scheme}://{host}:{canary.port}", LOOPBACK) in ("address", "limited")
@@ -136,7 +136,7 @@ async def test_what_is_no_public_origin_is_not_listed(endpoint: str) -> None:
 def check_descriptor(signed: bytes) -> None:
     """What a tracker does with a published descriptor's endpoints."""
     descriptor = verify_descriptor(signed)
-    check_listable(descriptor.endpoints, allow_private=False)
+    check_listable(descriptor.endpoints, allow_private=False, relayed="")
 
 
 ADDRESSES = {
@@ -301,20 +301,20 @@ async def test_the_systems_resolver_knows_spellings_that_must_not_pass(host: str
     ],
 )  # fmt: skip
 def test_good_endpoints_are_listed(endpoint: str) -> None:
-    check_listable([endpoint], allow_private=False)
+    check_listable([endpoint], allow_private=False, relayed="")
 
 
 @pytest.mark.parametrize("endpoint", ["http://rig.example", "https://192.168.1.7:8788"])
 def test_a_refusal_says_what_to_do(endpoint: str) -> None:
     with pytest.raises(PeerError) as caught:
-        check_listable([endpoint], allow_private=False)
+        check_listable([endpoint], allow_private=False, relayed="")
     assert "caddy reverse-proxy --from" in caught.value.message
     assert "--tunnel" in caught.value.message
 
 
 def test_every_endpoint_is_looked_at() -> None:
     with pytest.raises(PeerError) as caught:
-        check_listable(["https://rig.example", "https://10.0.0.1"], allow_private=False)
+        check_listable(["https://rig.example", "https://10.0.0.1"], allow_private=False, relayed="")
     assert caught.value.param == "endpoints[1]"
 
 

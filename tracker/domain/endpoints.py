@@ -71,6 +71,7 @@ def check_listable(endpoints: list[str], *, allow_private: bool, relayed: str) -
     for index, endpoint in enumerate(endpoints):
         if endpoint == relayed:
             continue
+        why: str | None
         if not is_origin(endpoint):
             why = f"This tracker relays to this rig at {relayed} and nowhere else."
         else:
