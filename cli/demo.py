@@ -16,10 +16,11 @@ from luckrig.cli.home import Home
 from luckrig.cli.hosting import running_tracker
 from luckrig.cli.options import ask_tracker, engine_option, json_option, verbose_option
 from luckrig.cli.output import console, note, print_json, say, styled
-from luckrig.cli.rig import RigPlan, RunningRig, chosen_context, chosen_moderation, running_rig
+from luckrig.cli.rig import RunningRig, running_rig
+from luckrig.cli.rig_plan import RigPlan, chosen, chosen_moderation
 from luckrig.cli.serve import bind, origin_of, run, stop_on_signals
 from luckrig.client.tracker import TrackerClient
-from luckrig.nodeproxy.settings import ModerationSettings, engine_api_key
+from luckrig.nodeproxy.settings import ModerationSettings, engine_api_key, engine_context
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
@@ -98,7 +99,7 @@ async def _demo_rig(
     plan = RigPlan(
         engine_url=engine_url,
         engine_key=engine_api_key(os.environ),
-        engine_context=chosen_context(os.environ),
+        engine_context=chosen(engine_context, os.environ),
         name="Demo rig",
         note="This machine, for as long as the demo runs.",
         listen=("127.0.0.1", port),

@@ -4,6 +4,8 @@
     keys/{name}.secret    32 random bytes in hex, mode 0600
     log-heads.json        the descriptor logs' heads that were seen last, see log.py
     rules/*.toml          rule packs of a rig's owner, see rules.py
+    config.toml           what a rig's owner chose, see config.py
+    run/                  a running rig's socket, lock and state, mode 0700
 
 | name                       | whose key                 | id                        |
 |----------------------------|---------------------------|---------------------------|
@@ -64,6 +66,11 @@ class Home:
     def rules_folder(self) -> Path:
         """Where a rig's owner puts rule packs."""
         return self.path / "rules"
+
+    @property
+    def run_folder(self) -> Path:
+        """Where a running rig keeps its socket, lock and state."""
+        return self.path / "run"
 
     def key_path(self, name: str) -> Path:
         """Where the key of that name is or would be. Raises LuckrigError on a bad name."""

@@ -1,178 +1,95 @@
-"""`luckrig node`: puts one's own rig on the map."""
+"""`luckrig node`: one's own rig, started with flags, and commanded while it runs."""
 
 import os
-from dataclasses import dataclass
+from typing import Any
 
 import click
 
+from luckrig.cli.config import Config, check_config, config_path, read_config, write_config
+from luckrig.cli.desk import until_told_to_stop
 from luckrig.cli.engines import chosen_engine
 from luckrig.cli.home import Home
+from luckrig.cli.hosted_rig import HostedRig, hosted_rig
 from luckrig.cli.options import (
-    ListenAddress,
+    DEFAULT_TRACKER,
     ask_tracker,
-    engine_option,
     json_option,
-    listen_option,
     tracker_option,
     verbose_option,
 )
-from luckrig.cli.output import note, print_json, safe_line, say
-from luckrig.cli.rig import (
-    RigPlan,
-    RunningRig,
-    chosen_context,
-    chosen_metrics_token,
-    chosen_moderation,
-    running_rig,
-)
-from luckrig.cli.rules import own_packs
+from luckrig.cli.output import note, print_json, say
+from luckrig.cli.owner import drain, pause, resume, set_note, status
+from luckrig.cli.reach import reach
+from luckrig.cli.rig_options import rig_options, with_options
 from luckrig.cli.serve import run, spare_collector, stop_on_signals
-from luckrig.nodeproxy.settings import engine_api_key
-from luckrig.protocol.address import TrackerAddress, is_origin
+from luckrig.cli.service import service
+from luckrig.protocol.address import parse_tracker_address
 from luckrig.protocol.errors import LuckrigError
-from luckrig.protocol.ids import derive_id
-from luckrig.protocol.wire import NodeDetail
 
 
 @click.group("node")
 def node() -> None:
-    """Put your own rig on the map."""
+    """Put your own rig on the map, and stay its master."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """The command line of `node start`."""
-
-    engine: str
-    name: str
-    note: str
-    listen: ListenAddress | None
-    endpoint: str | None
-    max_active: int | None
-    max_queue: int
+for _command in (status, pause, resume, drain, set_note, reach, service):
+    node.add_command(_command)
 
 
 @node.command("start")
-@engine_option
-@click.option("--name", default="A rig", show_default=True, help="What the map calls it.")
-@click.option("--note", "note_text", default="", help="Tuning notes, for everybody to read.")
-@listen_option("127.0.0.1:8788")
-@click.option("--endpoint", metavar="URL", help="Where clients reach it, if not where it listens.")
+@rig_options
 @click.option(
     "--tunnel",
     is_flag=True,
     help="Listen nowhere: connect to the tracker, which relays. For rigs behind a home router.",
 )
-@click.option(
-    "--max-active",
-    type=click.IntRange(1, 1024),
-    help="Requests at the engine at once.  [default: what the engine can run in parallel]",
-)
-@click.option(
-    "--max-queue",
-    type=click.IntRange(0, 1024),
-    default=32,
-    show_default=True,
-    help="Requests waiting for their turn.",
-)
+@click.option("--save", is_flag=True, help="Remember all this in $LUCKRIG_HOME/config.toml.")
 @tracker_option
 @verbose_option
 @json_option
-def start(
-    engine: str,
-    name: str,
-    note_text: str,
-    listen: ListenAddress,
-    endpoint: str | None,
-    tunnel: bool,
-    max_active: int | None,
-    max_queue: int,
-    tracker: TrackerAddress,
-    as_json: bool,
-) -> None:
+def start(as_json: bool, save: bool, **options: Any) -> None:
     """Guard the engine on this machine with a node proxy, and list it at a tracker.
 
-    Name, note, hardware, models and address become public. An engine that asks for a key gets the
-    one in LUCKRIG_ENGINE_KEY. LUCKRIG_MODERATION_URL names a service that checks texts. Rule packs
-    in $LUCKRIG_HOME/rules add to those that luckrig ships. LUCKRIG_METRICS_TOKEN opens /metrics to
+    Name, note, hardware, models, opening hours and address become public. What isn't given here
+    comes from $LUCKRIG_HOME/config.toml. An engine that asks for a key gets the one in
+    LUCKRIG_ENGINE_KEY. LUCKRIG_MODERATION_URL names a service that checks texts. Rule packs in
+    $LUCKRIG_HOME/rules add to those that luckrig ships. LUCKRIG_METRICS_TOKEN opens /metrics to
     whoever has it.
     """
-    asked = _Asked(
-        engine=engine,
-        name=name,
-        note=note_text,
-        listen=None if tunnel else listen,
-        endpoint=endpoint.rstrip("/") if endpoint else None,
-        max_active=max_active,
-        max_queue=max_queue,
-    )
-    if asked.endpoint is not None and not is_origin(asked.endpoint):
-        raise LuckrigError("invalid_request", "--endpoint looks like https://host[:port].")
-    if tunnel and endpoint is not None:
+    home = Home.from_env(os.environ)
+    config = with_options(read_config(config_path(home)), options)
+    check_config(config, source="luckrig node start")
+    if config.rig.tunnel and config.rig.endpoint is not None:
         text = "--endpoint is for rigs that listen; with --tunnel clients reach it at the tracker."
         raise LuckrigError("invalid_request", text)
-    run(_serve(asked, tracker, as_json=as_json))
+    if save:
+        _save(home, config)
+    run(_serve(home, config, as_json=as_json))
 
 
-@node.command("status")
-@tracker_option
-@json_option
-def status(tracker: TrackerAddress, as_json: bool) -> None:
-    """Show how the tracker sees this machine's rig, and what keeps it off the map."""
-    node_id = derive_id("n1", Home.from_env(os.environ).load("node").public)
-    detail = run(_ask(tracker, node_id))
-    if as_json:
-        print_json(detail)
-        return
-    say(f"Rig      {detail.node.id}")
-    say(f"Status   {detail.node.status}")
-    if detail.reach is not None and detail.reach.message is not None:
-        say(f"Problem  {safe_line(detail.reach.message)}")
-    for found in detail.audit:
-        if found.verdict == "contradicts":
-            say(f"Claim    {safe_line(f'{found.model}: {found.claimed} {found.evidence}')}")
+def _save(home: Home, config: Config) -> None:
+    path = config_path(home)
+    kept = write_config(path, config)
+    note(f"Saved in {path}." + (f" The one before is {kept.name}." if kept else ""))
 
 
-async def _ask(address: TrackerAddress, node_id: str) -> NodeDetail:
-    async with ask_tracker(address) as tracker:
-        return await tracker.node(node_id)
-
-
-async def _serve(asked: _Asked, address: TrackerAddress, *, as_json: bool) -> None:
-    home = Home.from_env(os.environ)
-    moderation = chosen_moderation(os.environ, home.path)
-    rules = own_packs(home.rules_folder)
-    metrics_token = chosen_metrics_token(os.environ)
+async def _serve(home: Home, config: Config, *, as_json: bool) -> None:
+    address = parse_tracker_address(config.rig.tracker or DEFAULT_TRACKER)
     async with (
         stop_on_signals() as stop,
-        chosen_engine(asked.engine, home) as engine_url,
+        chosen_engine(config.rig.engine or "auto", home) as engine_url,
         ask_tracker(address) as tracker,
+        hosted_rig(config, home, os.environ, tracker, engine_url=engine_url) as hosted,
     ):
-        plan = RigPlan(
-            engine_url=engine_url,
-            engine_key=engine_api_key(os.environ),
-            engine_context=chosen_context(os.environ),
-            name=asked.name,
-            note=asked.note,
-            listen=None if asked.listen is None else (asked.listen.host, asked.listen.port),
-            endpoint=asked.endpoint,
-            max_active=asked.max_active,
-            max_queue=asked.max_queue,
-            node_key=home.load_or_create("node"),
-            owner_key=home.load_or_create("user"),
-            moderation=moderation,
-            rules=rules,
-            metrics_token=metrics_token,
-        )
-        async with running_rig(plan, tracker) as rig:
-            _announce(rig, as_json=as_json)
-            spare_collector()
-            await stop.wait()
+        _announce(hosted, as_json=as_json)
+        spare_collector()
+        await until_told_to_stop(stop, hosted.rig.node.gate.drained)
     if not as_json:
         note("The rig has stopped; the map will show it as unavailable.")
 
 
-def _announce(rig: RunningRig, *, as_json: bool) -> None:
+def _announce(hosted: HostedRig, *, as_json: bool) -> None:
+    rig = hosted.rig
     if as_json:
         print_json(
             {
@@ -186,4 +103,6 @@ def _announce(rig: RunningRig, *, as_json: bool) -> None:
     say(f"On the map   {rig.page}")
     say(f"Serving      {rig.origin}/v1{'' if rig.tunnel is None else '  (through its tunnel)'}")
     say(f"Models       {', '.join(rig.models)}")
+    if hosted.desk.status().reason is not None:
+        note("It takes no requests now: `luckrig node status` says why.")
     note("Ctrl-C takes it off.")

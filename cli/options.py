@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from luckrig.protocol.address import TrackerAddress, is_origin, parse_tracker_address
 
@@ -24,6 +25,7 @@ _LISTEN: Final = re.compile(
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class ListenAddress:
 
     host: str
     port: int
+
+    def __str__(self) -> str:
+        """As it is written: what ListenAddressType reads."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 class TrackerAddressType(click.ParamType[TrackerAddress]):
@@ -81,6 +88,20 @@ class EngineType(click.ParamType[str]):
         if not is_origin(origin):
             self.fail("expected auto, tiny, or a URL such as http://127.0.0.1:11434.", param, ctx)
         return origin
+
+
+def parse_text(kind: click.ParamType[Result], text: str) -> Result:
+    """A text that doesn't come from the command line, read as if. Raises ValueError."""
+    try:
+        return kind.convert(text, None, None)
+    except click.BadParameter as error:
+        raise ValueError(error.message) from error
+
+
+def is_given(name: str) -> bool:
+    """Whether the running command got that argument from its command line or the environment."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 def verbose_option(command: Command) -> Command:

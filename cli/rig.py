@@ -3,66 +3,35 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, replace
 
+from luckrig.cli.rig_plan import RigPlan
 from luckrig.cli.serve import bind, origin_of
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.describe import Listing, describe_node
 from luckrig.nodeproxy.engines.advice import what_to_do
 from luckrig.nodeproxy.engines.detect import Found, Missed, examine
-from luckrig.nodeproxy.filters.pack import RulePack
 from luckrig.nodeproxy.hardware import detect_hardware
 from luckrig.nodeproxy.node import Node, create_node, create_tunnel
 from luckrig.nodeproxy.server import serving
-from luckrig.nodeproxy.settings import (
-    ModerationSettings,
-    NodeSettings,
-    engine_context,
-    metrics_token,
-    moderation_settings,
-)
+from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.nodeproxy.tunnel.client import TunnelClient, connected
-from luckrig.protocol.descriptor import Policy
+from luckrig.protocol.descriptor import Hardware, Policy
 from luckrig.protocol.errors import LuckrigError, UpstreamError
 from luckrig.protocol.ids import derive_id
-from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.surface import relay_endpoint
-
-
-@dataclass(frozen=True, kw_only=True)
-class RigPlan:
-    """Everything that decides how a rig runs.
-
-    engine_url: its engine. engine_context: the context length that ollama shall load models with,
-    None for its own choice. listen: (host, port) of the node proxy, port 0 for a free one; None: no
-    port, a tunnel to the tracker. endpoint: where clients reach it, if not where it listens.
-    max_active: None for as many as the engine can run at once. moderation: the service that checks
-    texts, if there is one. rules: the owner's packs. metrics_token: lets its bearer read /metrics
-    from afar.
-    """
-
-    engine_url: str
-    engine_key: str | None
-    name: str
-    note: str
-    listen: tuple[str, int] | None
-    endpoint: str | None
-    max_active: int | None
-    max_queue: int
-    node_key: PrivateKey
-    owner_key: PrivateKey
-    moderation: ModerationSettings | None = None
-    engine_context: int | None = None
-    rules: tuple[RulePack, ...] = ()
-    metrics_token: str | None = field(default=None, repr=False)
+from luckrig.protocol.text import check_note
+from luckrig.protocol.wire import PublishReply
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningRig:
-    """A rig that serves and is listed. models: what it offers."""
+    """A rig that serves and is listed. models: what it offers. tunnel: None where it listens.
+
+    publish_note: signs and publishes its descriptor anew, with another note. Raises LuckrigError.
+    """
 
     node_id: str
     origin: str
@@ -70,69 +39,32 @@ class RunningRig:
     models: list[str]
     node: Node
     tunnel: TunnelClient | None
+    publish_note: Callable[[str], Awaitable[None]]
 
 
 @asynccontextmanager
 async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[RunningRig, None]:
     """Start, publish, and keep the rig running while the block runs.
 
-    Raises LuckrigError when no engine answers, the port is taken, or the tracker refuses the rig or
-    its tunnel.
+    Raises LuckrigError when no engine answers, the port is taken, or the tracker refuses.
     """
-    root_id = tracker.address.root_id
-    if root_id is None:
-        raise LuckrigError(
-            "invalid_request",
-            "A rig needs its tracker's full address, https://host#r1…; the tracker's pages show it "
-            "at the bottom.",
-        )
+    root_id = _root_id(tracker)
     found = await _usable_engine(plan)
     hardware = await asyncio.to_thread(detect_hardware)
-    sock = None if plan.listen is None else bind(*plan.listen)
-    endpoint, origins = _places(plan, sock, tracker.address.origin)
-    settings = NodeSettings(
-        origins=origins,
-        endpoints=() if sock is None else (endpoint,),  # a tunnel proves it by itself
-        max_active=plan.max_active,
-        max_queue=plan.max_queue,
-        moderation=plan.moderation,
-        rules=plan.rules,
-        metrics_token=plan.metrics_token,
-        # Clients that reach it elsewhere may come in through a reverse proxy on this machine.
-        trust_loopback=sock is not None and endpoint.lower() == origin_of(sock),
-    )
-    node = create_node(
-        settings,
-        found,
-        hardware,
-        tracker,
-        engine_key=plan.engine_key,
-        node_key=plan.node_key,
-        root_id=root_id,
-        clock=time.time,
-        monotonic=time.monotonic,
-    )
-    listing = Listing(
-        name=plan.name,
-        note=plan.note,
-        endpoints=[endpoint],
-        policy=Policy(max_active=node.queue.max_active, max_queue=settings.max_queue),
-    )
-    signed = describe_node(
-        listing,
-        found.state,
-        hardware,
-        node_key=plan.node_key,
-        owner_key=plan.owner_key,
-        now=time.time(),
-    )
     async with AsyncExitStack() as stack:
+        sock = None
+        if plan.listen is not None:
+            sock = bind(*plan.listen)
+            stack.callback(sock.close)
+        endpoint, settings = _settings(plan, sock, tracker.address.origin)
+        node = _node(plan, settings, found, hardware, tracker, root_id)
         if sock is not None:
             await stack.enter_async_context(
                 serving(node.app, sock, settings.limits, node.connections)
             )
         await stack.enter_async_context(node.running())
-        reply = await tracker.publish(signed)
+        publish = _publisher(plan, node, endpoint, hardware, tracker)
+        reply = await publish(plan.note)
         tunnel = None
         if sock is None:
             tunnel = create_tunnel(
@@ -146,14 +78,31 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
             )
             await stack.enter_async_context(connected(tunnel))
             await _until_up(tunnel)
+
+        async def publish_note(note: str) -> None:
+            check_note(note, field="note")
+            await publish(note)
+
         yield RunningRig(
             node_id=reply.node_id,
             origin=endpoint,
             page=reply.page,
-            models=[offer.model for offer in found.state.offers],
+            models=[offer.model for offer in node.watch.state.offers],
             node=node,
             tunnel=tunnel,
+            publish_note=publish_note,
         )
+
+
+def _root_id(tracker: TrackerClient) -> str:
+    root_id = tracker.address.root_id
+    if root_id is None:
+        raise LuckrigError(
+            "invalid_request",
+            "A rig needs its tracker's full address, https://host#r1…; the tracker's pages show it "
+            "at the bottom.",
+        )
+    return root_id
 
 
 async def _usable_engine(plan: RigPlan) -> Found:
@@ -163,18 +112,93 @@ async def _usable_engine(plan: RigPlan) -> Found:
         raise UpstreamError(
             "engine_unavailable", f"No engine to use at {plan.engine_url}. {problem}"
         )
+    there = {offer.model for offer in found.state.offers}
+    if plan.models is not None and (missing := plan.models - there):
+        raise LuckrigError(
+            "model_not_found",
+            f"The engine has no model {', '.join(sorted(missing))}; it has "
+            f"{', '.join(sorted(there))}.",
+        )
     return found
 
 
-def _places(
+def _settings(
     plan: RigPlan, sock: socket.socket | None, tracker_origin: str
-) -> tuple[str, frozenset[str]]:
-    """(the endpoint that goes on the map, all origins that the rig answers to)."""
+) -> tuple[str, NodeSettings]:
+    """(the endpoint that goes on the map, the node proxy's settings)."""
     if sock is None:
         endpoint = relay_endpoint(tracker_origin, derive_id("n1", plan.node_key.public))
-        return endpoint, frozenset({endpoint.lower()})
-    endpoint = plan.endpoint or origin_of(sock)
-    return endpoint, frozenset({origin_of(sock), endpoint.lower()})
+        origins = frozenset({endpoint.lower()})
+    else:
+        endpoint = plan.endpoint or origin_of(sock)
+        origins = frozenset({origin_of(sock), endpoint.lower()})
+    return endpoint, NodeSettings(
+        origins=origins,
+        endpoints=() if sock is None else (endpoint,),  # a tunnel proves it by itself
+        max_active=plan.max_active,
+        max_queue=plan.max_queue,
+        moderation=plan.moderation,
+        rules=plan.rules,
+        metrics_token=plan.metrics_token,
+        # Clients that reach it elsewhere may come in through a reverse proxy on this machine.
+        trust_loopback=sock is not None and endpoint.lower() == origin_of(sock),
+        models=plan.models,
+        wishes=plan.wishes,
+        state_path=plan.state_path,
+    )
+
+
+def _node(
+    plan: RigPlan,
+    settings: NodeSettings,
+    found: Found,
+    hardware: Hardware,
+    tracker: TrackerClient,
+    root_id: str,
+) -> Node:
+    try:
+        return create_node(
+            settings,
+            found,
+            hardware,
+            tracker,
+            engine_key=plan.engine_key,
+            node_key=plan.node_key,
+            root_id=root_id,
+            clock=time.time,
+            monotonic=time.monotonic,
+        )
+    except ValueError as error:
+        raise LuckrigError("invalid_request", f"{error}.") from error
+
+
+def _publisher(
+    plan: RigPlan, node: Node, endpoint: str, hardware: Hardware, tracker: TrackerClient
+) -> Callable[[str], Awaitable[PublishReply]]:
+    """What signs and publishes the rig's descriptor with a note, as the engine is then."""
+    listing = Listing(
+        name=plan.name,
+        note=plan.note,
+        endpoints=[endpoint],
+        policy=Policy(
+            max_active=node.queue.max_active,
+            max_queue=plan.max_queue,
+            schedule=plan.wishes.schedule,
+        ),
+    )
+
+    async def publish(note: str) -> PublishReply:
+        signed = describe_node(
+            replace(listing, note=note),
+            node.watch.state,
+            hardware,
+            node_key=plan.node_key,
+            owner_key=plan.owner_key,
+            now=time.time(),
+        )
+        return await tracker.publish(signed)
+
+    return publish
 
 
 async def _until_up(tunnel: TunnelClient) -> None:
@@ -182,30 +206,3 @@ async def _until_up(tunnel: TunnelClient) -> None:
     state = await tunnel.settled()
     if state.phase not in ("up", "waiting"):
         raise LuckrigError("rig_offline", state.message or f"No tunnel: {state.reason}.")
-
-
-def chosen_moderation(environ: Mapping[str, str], folder: Path) -> ModerationSettings | None:
-    """The moderation service of the environment, with its flags under the rig's folder.
-
-    Raises LuckrigError on wrong values: a rig never starts with less checking than was asked for.
-    """
-    try:
-        return moderation_settings(environ, folder=folder / "moderation")
-    except ValueError as error:
-        raise LuckrigError("invalid_request", f"{error}.") from error
-
-
-def chosen_context(environ: Mapping[str, str]) -> int | None:
-    """The context length for ollama, if the owner set one. Raises LuckrigError on a wrong value."""
-    try:
-        return engine_context(environ)
-    except ValueError as error:
-        raise LuckrigError("invalid_request", f"{error}.") from error
-
-
-def chosen_metrics_token(environ: Mapping[str, str]) -> str | None:
-    """The token for /metrics of the environment. Raises LuckrigError on one that is no good."""
-    try:
-        return metrics_token(environ)
-    except ValueError as error:
-        raise LuckrigError("invalid_request", f"{error}.") from error

@@ -7,7 +7,9 @@ a chunk pays nothing: streams that run are asked for their tokens when somebody 
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.timing import Meter
@@ -29,7 +31,7 @@ RATE_SECONDS: Final = 60.0
 MARK_SECONDS: Final = 5.0
 
 
-class RecentError(NamedTuple):
+class RecentError(msgspec.Struct, frozen=True):
     """An error that a client got. at: Unix seconds. endpoint: as nodeproxy/pipeline.py names it."""
 
     at: int

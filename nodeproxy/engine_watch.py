@@ -16,7 +16,8 @@ from luckrig.protocol.wire import NodeHealth, NodeStatus, QueueView
 class EngineWatch:
     """state: what the engine said last; its offers are those of the last time it had any.
 
-    on_slots: told when the engine runs more or fewer requests in parallel than before.
+    models: the only ones to offer; None for all. on_slots: told when the engine runs more or fewer
+    requests in parallel than before.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class EngineWatch:
         state: EngineState,
         *,
         interval_seconds: float,
+        models: frozenset[str] | None = None,
         on_slots: Callable[[int], None] | None,
     ) -> None:
         self._upstream = upstream
@@ -33,7 +35,8 @@ class EngineWatch:
         self._interval_seconds = interval_seconds
         self.on_slots = on_slots
         self._fault_seen = asyncio.Event()
-        self.state = state
+        self._models = models
+        self.state = self._chosen(state)
 
     async def run(self) -> NoReturn:
         """Ask until cancelled: after each interval, and as soon as a request met a fault."""
@@ -62,9 +65,16 @@ class EngineWatch:
 
     def take(self, state: EngineState) -> None:
         """This is how the engine is now."""
+        state = self._chosen(state)
         if self.on_slots is not None and state.slots and state.slots != self.state.slots:
             self.on_slots(state.slots)
         self.state = state if state.offers else replace(state, offers=self.state.offers)
+
+    def _chosen(self, state: EngineState) -> EngineState:
+        if self._models is None:
+            return state
+        offers = [offer for offer in state.offers if offer.model in self._models]
+        return replace(state, offers=tuple(offers))
 
     def health(self, node_id: str, queue: RequestQueue) -> NodeHealth:
         """What the node says of itself at GET /health."""

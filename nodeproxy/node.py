@@ -13,6 +13,7 @@ from luckrig.nodeproxy.counters import Counters, RecentError
 from luckrig.nodeproxy.describe import rig_headers
 from luckrig.nodeproxy.engine_watch import EngineWatch
 from luckrig.nodeproxy.engines.detect import Found
+from luckrig.nodeproxy.gate import Gate, Readings
 from luckrig.nodeproxy.keyset import KeysetFollower, KeysetSource
 from luckrig.nodeproxy.metrics import CONTENT_TYPE, write_metrics
 from luckrig.nodeproxy.moderation.flags import FlagLog
@@ -26,6 +27,7 @@ from luckrig.nodeproxy.sensors import Sensors
 from luckrig.nodeproxy.server import ConnectionCounts
 from luckrig.nodeproxy.settings import ModerationSettings, NodeSettings
 from luckrig.nodeproxy.steps.admit import HoldToLimits
+from luckrig.nodeproxy.steps.ask_owner import AskOwner
 from luckrig.nodeproxy.steps.authenticate import Authenticate
 from luckrig.nodeproxy.steps.embed import Embed
 from luckrig.nodeproxy.steps.generate import Generate
@@ -56,11 +58,13 @@ class TrackerSource(KeysetSource, RevocationSource, ReceiptDesk, Protocol):
 class Node:
     """A node proxy's application and its loops. queue: who is at the engine, who waits.
 
-    connections: for the server that serves the application, to be kept up to date.
+    gate: whether its owner wants any requests. connections: for the server that serves the
+    application, to be kept up to date.
     """
 
     app: NodeProxy
     queue: RequestQueue
+    gate: Gate
     watch: EngineWatch
     bans: Bans
     follower: KeysetFollower
@@ -96,6 +100,7 @@ class Node:
                     group.create_task(self.watch.run()),
                     group.create_task(self.sender.run()),
                     group.create_task(self.instruments.run()),
+                    group.create_task(self.gate.run()),
                 ]
                 if self.moderation is not None and self.moderation.recorder is not None:
                     loops.append(group.create_task(self.moderation.recorder.run()))
@@ -104,6 +109,7 @@ class Node:
                     loop.cancel()
             await self.sender.last_try()
         finally:
+            await self.gate.remember()
             await self.upstream.aclose()
             if self.moderation is not None:
                 await self.moderation.hook.aclose()
@@ -133,11 +139,13 @@ def create_node(
     clock: Callable[[], float],
     monotonic: Callable[[], float],
     sensors: Sensors | None = None,
+    readings: Readings | None = None,
 ) -> Node:
     """A node proxy in front of the engine that was found, for the tracker with that root.
 
     clock: Unix seconds. monotonic: seconds from any origin, for durations. sensors: this machine's
-    by default.
+    by default. readings: the GPUs as the owner's limits see them, by default the sensors'.
+    Raises ValueError when the owner's state or time zone can't be read.
     """
     node_id = derive_id("n1", node_key.public)
     receipts = ReceiptBook(node_id=node_id, node_key=node_key, clock=clock)
@@ -160,13 +168,25 @@ def create_node(
         found.dialect,
         found.state,
         interval_seconds=settings.health_interval_seconds,
+        models=settings.models,
         on_slots=queue.resize if settings.max_active is None else None,
     )
+    sensors = sensors or Sensors(monotonic=monotonic)
+    gate = Gate(
+        settings.wishes,
+        queue,
+        state_path=settings.state_path,
+        readings=readings or sensors.gpus,
+        clock=clock,
+        monotonic=monotonic,
+    )
+    receipts.on_served = gate.count
     moderation = _moderation(settings.moderation, clock)
     counters = Counters(clock=clock, monotonic=monotonic)
     instruments = Instruments(
         counters=counters,
-        sensors=sensors or Sensors(monotonic=monotonic),
+        sensors=sensors,
+        gate=gate,
         queue=queue,
         watch=watch,
         receipts=receipts,
@@ -178,6 +198,7 @@ def create_node(
     counters.know_categories(obey_rules.categories)
     stages = Stages(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
+        ask_owner=AskOwner(gate),
         read=ReadRequest(watch.is_offered),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
         obey_rules=obey_rules,
@@ -188,6 +209,7 @@ def create_node(
             max_wait_seconds=settings.max_wait_seconds,
             max_turn_seconds=settings.max_turn_seconds,
         ),
+        ask_owner_again=AskOwner(gate, at_turn=True),
         moderate=None if moderation is None else moderation.step,
         generate=Generate(
             upstream,
@@ -209,7 +231,7 @@ def create_node(
             monotonic,
         ),
         list_models=ListModels(watch),
-        answer_health=AnswerHealth(watch, queue, node_id),
+        answer_health=AnswerHealth(watch, queue, gate, node_id),
         show_metrics=ShowMetrics(
             write=lambda: write_metrics(instruments),
             content_type=CONTENT_TYPE,
@@ -226,6 +248,7 @@ def create_node(
     return Node(
         app=NodeProxy(pipeline, counters, hosts=settings.hosts),
         queue=queue,
+        gate=gate,
         bans=bans,
         watch=watch,
         follower=KeysetFollower(tracker, verifier, root_id=root_id, clock=clock),
@@ -253,18 +276,6 @@ def create_tunnel(
 ) -> TunnelClient:
     """The node's tunnel to the tracker at that origin. Its requests go to the node's application,
     with the limits of the node's own port."""
-    node_id = derive_id("n1", node_key.public)
-
-    def telemetry() -> Telemetry:
-        health = node.watch.health(node_id, node.queue)
-        return Telemetry(
-            status=health.status,
-            active=health.queue.active,
-            waiting=health.queue.waiting,
-            max_active=health.queue.max_active,
-            max_waiting=settings.max_queue,
-        )
-
     return TunnelClient(
         TunnelPlan(
             origin=origin,
@@ -272,9 +283,7 @@ def create_tunnel(
             node_key=node_key,
             app=node.app,
             limits=settings.limits,
-            vitals=Vitals(
-                status=lambda: node.watch.health(node_id, node.queue).status, telemetry=telemetry
-            ),
+            vitals=Vitals(status=lambda: node.telemetry().status, telemetry=node.telemetry),
             on_revoked=node.revocations.wake,
             clock=clock,
             monotonic=monotonic,

@@ -22,11 +22,13 @@ class Stages:
     """All steps, built once with what they need. moderate: None without a moderation service."""
 
     authenticate: Step
+    ask_owner: Step
     read: Step
     hold_to_limits: Step
     obey_rules: Step
     moderate: Step | None
     wait_for_turn: Step
+    ask_owner_again: Step
     generate: Step
     embed: Step
     list_models: Step
@@ -51,11 +53,13 @@ class Stages:
     def _before_the_engine(self) -> Sequence[Step]:
         return (
             self.authenticate,
+            self.ask_owner,
             self.read,
             self.hold_to_limits,
             self.obey_rules,
             *([] if self.moderate is None else [self.moderate]),
             self.wait_for_turn,
+            self.ask_owner_again,
         )
 
 

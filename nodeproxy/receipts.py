@@ -11,6 +11,7 @@ from luckrig.nodeproxy.timing import Meter, Timing
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.receipts import Finish, Receipt, sign_receipt
+from luckrig.protocol.tokens import Claims
 from luckrig.protocol.wire import (
     MAX_RECEIPTS_AT_ONCE,
     ReceiptsReply,
@@ -39,6 +40,7 @@ class ReceiptBook:
     """Signs receipts and keeps them until they are handed in. clock: Unix seconds.
 
     lost: receipts that nobody ever got, since the start.
+    on_served: told whose request took how many tokens, prompt and reply. signed: receipts so far.
     """
 
     def __init__(
@@ -47,12 +49,15 @@ class ReceiptBook:
         node_id: str,
         node_key: PrivateKey,
         clock: Callable[[], float],
+        on_served: Callable[[Claims, int], None] | None = None,
     ) -> None:
         self._node_id = node_id
         self._node_key = node_key
         self._clock = clock
+        self.on_served = on_served
         self._kept: deque[str] = deque(maxlen=MAX_KEPT)
         self.lost = 0
+        self.signed = 0
 
     def limit(self, max_kept: int) -> None:
         """Keep no more than that; the oldest go."""
@@ -82,6 +87,9 @@ class ReceiptBook:
             generation_ms=timing.generation_ms,
         )
         signed = sign_receipt(receipt, node_key=self._node_key)
+        self.signed += 1
+        if self.on_served is not None:
+            self.on_served(claims, receipt.prompt_tokens + receipt.completion_tokens)
         self.lost += len(self._kept) == self._kept.maxlen
         self._kept.append(signed)
         return signed

@@ -71,6 +71,10 @@ class Sensors:
         is_stale = self._monotonic() - self._read_at > STALE_SECONDS
         return Condition() if is_stale else self._latest
 
+    def gpus(self) -> Sequence[GpuReading]:
+        """The same of the GPUs alone."""
+        return self.latest().gpus
+
     @contextmanager
     def running(self) -> Generator[None, None, None]:
         """Read while the block runs. A thread that is stuck is left behind, so nobody waits."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast, get_args
 
 from luckrig.nodeproxy.filters.pack import RulePack
+from luckrig.nodeproxy.opening import Wishes
 from luckrig.nodeproxy.server.limits import ServerLimits
 from luckrig.protocol.address import is_origin
 
@@ -53,6 +54,8 @@ class NodeSettings:
     rules: the owner's packs, beside the shipped ones, which always apply.
     metrics_token: whoever has it may read /metrics. trust_loopback: whether this machine itself may
     without one; False where a reverse proxy or a tunnel brings strangers in from there.
+    models: the only ones to offer; None for all that the engine has. wishes: when the owner wants
+    requests. state_path: where the owner's pause outlives a restart; None for nowhere.
     """
 
     origins: frozenset[str]
@@ -70,6 +73,9 @@ class NodeSettings:
     rules: tuple[RulePack, ...] = ()
     metrics_token: str | None = field(default=None, repr=False)
     trust_loopback: bool = True
+    models: frozenset[str] | None = None
+    wishes: Wishes = field(default_factory=Wishes)
+    state_path: Path | None = None
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from luckrig.nodeproxy.counters import MARK_SECONDS, Counters
 from luckrig.nodeproxy.engine_watch import EngineWatch
+from luckrig.nodeproxy.gate import Gate
 from luckrig.nodeproxy.moderation.flags import FlagLog
 from luckrig.nodeproxy.moderation.output import OutputRecorder
 from luckrig.nodeproxy.queue import RequestQueue
@@ -26,6 +27,7 @@ class Instruments:
     sensors: Sensors
     queue: RequestQueue
     watch: EngineWatch
+    gate: Gate
     receipts: ReceiptBook
     connections: ConnectionCounts
     flags: FlagLog | None
@@ -36,7 +38,8 @@ class Instruments:
         counters, queue, condition = self.counters, self.queue, self.sensors.latest()
         rate = counters.tokens_per_second
         return Telemetry(
-            status=self.watch.status(queue),
+            status=self.gate.status(self.watch.status(queue)),
+            opens_at=self.gate.opens_at,
             active=queue.active,
             waiting=queue.waiting,
             max_active=queue.max_active,

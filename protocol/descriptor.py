@@ -21,6 +21,7 @@ from luckrig.protocol.encoding import b64url_decode, b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NodeId, UserId, derive_id
 from luckrig.protocol.keys import PrivateKey, PublicKey
+from luckrig.protocol.schedule import Schedule, check_schedule
 from luckrig.protocol.strictjson import decode
 from luckrig.protocol.surface import relay_endpoint
 from luckrig.protocol.text import check_label, check_name, check_note
@@ -67,11 +68,18 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     capabilities: Annotated[list[Capability], msgspec.Meta(max_length=8)] = []
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much the owner lets in. max_active: requests running at once; max_queue: waiting."""
+class Policy(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """How much the owner lets in. max_active: requests running at once; max_queue: waiting.
+
+    schedule: opening hours, left out where there are none. A promise; whether the rig is open now
+    is what it says at /health.
+    """
 
     max_active: Annotated[int, msgspec.Meta(ge=1, le=1024)]
     max_queue: Annotated[int, msgspec.Meta(ge=0, le=1024)]
+    schedule: Schedule | None = None
 
 
 class NodeDescriptor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,6 +148,8 @@ def verify_descriptor(body: bytes) -> NodeDescriptor:
         raise _forged("the second signature is not made with the key of owner_id")
     _check_public_texts(descriptor)
     _check_endpoints(descriptor)
+    if descriptor.policy.schedule is not None:
+        check_schedule(descriptor.policy.schedule, field="policy.schedule")
     return descriptor
 
 

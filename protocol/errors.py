@@ -60,6 +60,7 @@ CODES: Final[Mapping[str, Code]] = {
     "internal_error": Code(500, _SERVER, "our fault; the request id leads to the log line"),
     "engine_error": Code(502, _SERVER, "the rig's engine gave an answer that makes no sense"),
     "engine_unavailable": Code(503, _SERVER, "the rig's engine doesn't answer"),
+    "rig_paused": Code(503, _SERVER, "the rig takes no requests now; its owner decides when"),
     "engine_loading": Code(503, _SERVER, "the rig's engine is loading the model"),
     "moderation_unavailable": Code(503, _SERVER, "the rig's moderation service gave no answer"),
     "keyset_unavailable": Code(503, _SERVER, "the rig has no valid tracker keys yet"),

@@ -33,6 +33,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     status: NodeStatus
     """The engine's state, and the owner's wish."""
+    opens_at: _Count | None = None
+    """Unix seconds at which a paused rig takes requests again, where it knows."""
     active: _Count = 0
     waiting: _Count = 0
     max_active: _Count = 0

@@ -50,7 +50,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """One rig, as the tracker lists it.
 
     scarcity: 0 (everybody has one) to 1 (the only one). base_url: where the OpenAI API answers.
-    last_seen_at: Unix seconds of the last good answer; None before the first.
+    last_seen_at: Unix seconds of the last good answer; None before the first. opens_at: Unix
+    seconds, when a paused rig means to open; None where it doesn't say.
     """
 
     id: NodeId
@@ -68,6 +69,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     listed_at: int
     last_seen_at: int | None
     seq: int
+    opens_at: int | None = None
 
 
 class NodeDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -429,12 +431,16 @@ class TrackerHealth(msgspec.Struct, frozen=True, kw_only=True):
     available: int
 
 
-class NodeHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node proxy answers at GET /health. Public, so it says no more than the map does."""
+class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a node proxy answers at GET /health. Public, so it says no more than the map does.
+
+    opens_at: Unix seconds, when a paused rig means to open, if it knows.
+    """
 
     node_id: NodeId
     status: NodeStatus
     queue: QueueView
+    opens_at: Annotated[int, msgspec.Meta(ge=0, le=END_OF_9999)] | None = None
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):

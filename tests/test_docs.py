@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from luckrig.cli.main import COMMANDS
+from luckrig.cli.node import node
 from luckrig.protocol.errors import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,13 @@ def test_pages_name_only_tests_that_exist(page: str) -> None:
     sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     for name in named:
         assert any(f"def {name}(" in source for source in sources), name
+
+
+def test_readme_names_only_commands_of_a_rig_that_exist() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    named = set(re.findall(r"\bluckrig node ([a-z]+)", text))
+    assert named
+    assert named <= set(node.commands)
 
 
 def test_readme_names_only_commands_that_exist() -> None:

@@ -43,6 +43,7 @@ from luckrig.protocol.receipts import (
     sign_receipt,
 )
 from luckrig.protocol.revocations import Revocations, sign_revocations
+from luckrig.protocol.schedule import Schedule, parse_windows
 from luckrig.protocol.tokens import Claims, Confirmation, Limits, issue
 
 OUT = Path(__file__).resolve().parent.parent / "tests" / "vectors"
@@ -276,11 +277,17 @@ def descriptors() -> dict[str, Any]:
         policy=Policy(max_active=2, max_queue=32),
     )
     signed = sign_descriptor(descriptor, node_key=NODE, owner_key=OWNER)
+    windows = parse_windows(["weekdays 22:00-07:00", "sat,sun 00:00-24:00"])
+    schedule = Schedule(windows=windows, timezone="Europe/Berlin")
+    policy = msgspec.structs.replace(descriptor.policy, schedule=schedule)
+    at_night = msgspec.structs.replace(descriptor, policy=policy)
     return {
         "node_seed": NODE.seed.hex(),
         "owner_seed": OWNER.seed.hex(),
         "descriptor": msgspec.to_builtins(descriptor),
         "signed": signed.decode(),
+        "descriptor_with_schedule": msgspec.to_builtins(at_night),
+        "signed_with_schedule": sign_descriptor(at_night, node_key=NODE, owner_key=OWNER).decode(),
     }
 
 

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from luckrig.protocol.schedule import Schedule, describe_windows
 from luckrig.protocol.wire import NodeStatus, NodeView
 
 _GIB: Final = 2**30
@@ -110,6 +111,11 @@ def format_age(at: int, now: int) -> str:
 def format_time(at: int) -> str:
     """Unix seconds -> "2026-11-20 23:18 UTC"."""
     return _utc(at).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def describe_schedule(schedule: Schedule) -> str:
+    """Opening hours by the rig's own clock: "weekdays 22:00-07:00 (Europe/Berlin)"."""
+    return f"{describe_windows(schedule.windows)} ({schedule.timezone})"
 
 
 def format_iso_time(at: int) -> str:

@@ -82,6 +82,7 @@ _FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "parameters": formats.format_parameters,
     "queue": formats.describe_queue,
     "scarcity": formats.describe_scarcity,
+    "schedule": formats.describe_schedule,
     "short_id": formats.short_id,
     "time": formats.format_time,
     "tokens": formats.format_tokens,

@@ -6,6 +6,7 @@ import msgspec
 
 from luckrig.nodeproxy.engine_watch import EngineWatch
 from luckrig.nodeproxy.exchange import Exchange
+from luckrig.nodeproxy.gate import Gate
 from luckrig.nodeproxy.queue import RequestQueue
 from luckrig.protocol.openai.responses import Model, ModelList
 
@@ -36,8 +37,10 @@ class AnswerHealth:
 
     watch: EngineWatch
     queue: RequestQueue
+    gate: Gate
     node_id: str
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer the exchange."""
-        exchange.send_json(msgspec.json.encode(self.watch.health(self.node_id, self.queue)))
+        health = self.gate.health(self.watch.health(self.node_id, self.queue))
+        exchange.send_json(msgspec.json.encode(health))

@@ -3,7 +3,7 @@
 import pytest
 
 from luckrig.cli.home import Home
-from luckrig.cli.rig import chosen_moderation
+from luckrig.cli.rig_plan import chosen_moderation
 from tests.cli.conftest import Luckrig
 
 SECRET = "sk sentinel"

@@ -4,8 +4,10 @@ import time
 
 import pytest
 
-from luckrig.cli.rig import RigPlan, chosen_context, running_rig
+from luckrig.cli.rig import running_rig
+from luckrig.cli.rig_plan import RigPlan, chosen
 from luckrig.client.tracker import open_tracker
+from luckrig.nodeproxy.settings import engine_context
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import derive_id
@@ -69,10 +71,10 @@ async def test_no_engine_at_all_means_start_it() -> None:
 )
 def test_a_context_is_a_number_of_tokens(text: str | None, context: int | None) -> None:
     environ = {} if text is None else {"LUCKRIG_ENGINE_CONTEXT": text}
-    assert chosen_context(environ) == context
+    assert chosen(engine_context, environ) == context
 
 
 @pytest.mark.parametrize("text", ["8k", "-1", "0", "255", "10000001", " 512", "٣٢٧٦٨", "1e4"])
 def test_a_wrong_context_stops_the_start(text: str) -> None:
     with pytest.raises(LuckrigError, match="LUCKRIG_ENGINE_CONTEXT must be"):
-        chosen_context({"LUCKRIG_ENGINE_CONTEXT": text})
+        chosen(engine_context, {"LUCKRIG_ENGINE_CONTEXT": text})

@@ -2,12 +2,19 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from luckrig.web.assets import static_files
+from luckrig.web.formats import format_time
+from luckrig.web.render import make_renderer
 from tests.e2e.conftest import Demo
+from tests.web.rigs import NOW, SITE, map_page, twelve_rigs
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts"
 
@@ -87,6 +94,33 @@ def test_map_reads_without_javascript(browser: Browser, demo: Demo) -> None:
         assert "Demo rig" in page.inner_text("main")
     keep_picture(page, "node-dark")
     context.close()
+
+
+def test_a_paused_rig_opens_in_the_readers_time(browser: Browser) -> None:
+    """22:00 in Berlin is 06:00 the next morning in Tokyo; without scripts it is said in UTC."""
+    opens_at = NOW - NOW % 86_400 + 86_400 + 21 * 3600
+    rig = msgspec.structs.replace(twelve_rigs()[0], status="paused", opens_at=opens_at)
+    files = static_files()
+    html = make_renderer(files).render_map(replace(map_page([rig]), site=SITE))
+
+    def answer(route: Route) -> None:
+        file = files.get(urlsplit(route.request.url).path)
+        if file is None:
+            route.fulfill(body=html, content_type="text/html; charset=utf-8")
+        else:
+            route.fulfill(body=file.content, content_type=file.media_type)
+
+    read: dict[tuple[str, bool], str] = {}
+    for zone, scripts in (("Europe/Berlin", True), ("Asia/Tokyo", True), ("Asia/Tokyo", False)):
+        context = browser.new_context(timezone_id=zone, java_script_enabled=scripts)
+        context.route("**/*", answer)
+        page = context.new_page()
+        page.goto("http://map.test/")
+        read[zone, scripts] = page.inner_text("[data-part=opens]")
+        context.close()
+    assert read["Europe/Berlin", True].endswith("22:00")
+    assert read["Asia/Tokyo", True].endswith("06:00")
+    assert read["Asia/Tokyo", False] == f"opens {format_time(opens_at)}"
 
 
 def test_map_fits_a_phone(browser: Browser, demo: Demo) -> None:

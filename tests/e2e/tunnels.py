@@ -15,7 +15,8 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
-from luckrig.cli.rig import RigPlan, RunningRig, running_rig
+from luckrig.cli.rig import RunningRig, running_rig
+from luckrig.cli.rig_plan import RigPlan
 from luckrig.cli.serve import bind, origin_of, serving
 from luckrig.client.tracker import TrackerClient, open_tracker
 from luckrig.protocol.address import TrackerAddress

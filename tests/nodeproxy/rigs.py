@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 
 from luckrig.cli.serve import bind, origin_of
 from luckrig.nodeproxy.engines.detect import detect
+from luckrig.nodeproxy.gate import Readings
 from luckrig.nodeproxy.node import Node, create_node
 from luckrig.nodeproxy.sensors import Sensors
 from luckrig.nodeproxy.server import serving
@@ -154,6 +155,7 @@ async def running_rig(
     tracker: StandInTracker | None = None,
     clock: Callable[[], float] = time.time,
     sensors: Sensors | None = None,
+    readings: Readings = list,
     **changes: Any,
 ) -> AsyncGenerator[Rig, None]:
     """A node proxy in front of the engine. changes: fields of NodeSettings."""
@@ -177,6 +179,7 @@ async def running_rig(
         clock=clock,
         monotonic=time.monotonic,
         sensors=sensors,
+        readings=readings,
     )
     async with (
         serving(node.app, sock, settings.limits, node.connections),

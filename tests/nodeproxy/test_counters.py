@@ -111,4 +111,4 @@ def test_the_last_errors_are_kept_with_time_endpoint_and_code_alone() -> None:
     assert len(found.recent_errors) == MAX_RECENT_ERRORS
     newest = 1_000 + 3 * MAX_RECENT_ERRORS - 1
     assert found.recent_errors[-1] == RecentError(newest, "chat", "rate_limited")
-    assert RecentError._fields == ("at", "endpoint", "code")
+    assert RecentError.__struct_fields__ == ("at", "endpoint", "code")

@@ -130,7 +130,7 @@ async def test_failures_are_those_of_the_engine(
     assert seen["luckrig_failed_total"] == failed
     assert seen["luckrig_error_share"] == failed / 2
     (error,) = rig.node.recent_errors
-    assert error[1:] == ("chat", code)
+    assert (error.endpoint, error.code) == ("chat", code)
 
 
 async def test_a_bug_of_ours_is_a_failure_that_reached_no_engine(
@@ -358,4 +358,5 @@ async def test_recent_errors_are_the_last_ones(rig: Rig) -> None:
         await rig.chat(token="x")
     await rig.post("/v1/embeddings", {"model": "another", "input": "x"})
     assert len(rig.node.recent_errors) == MAX_RECENT_ERRORS
-    assert rig.node.recent_errors[-1][1:] == ("embeddings", "model_not_found")
+    last = rig.node.recent_errors[-1]
+    assert (last.endpoint, last.code) == ("embeddings", "model_not_found")

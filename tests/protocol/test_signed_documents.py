@@ -70,6 +70,40 @@ def test_descriptor_is_made_and_read_byte_for_byte() -> None:
     assert verify_descriptor(SIGNED) == DESCRIPTOR
 
 
+def test_descriptor_with_opening_hours_is_made_and_read_byte_for_byte() -> None:
+    signed = VECTOR["signed_with_schedule"].encode()
+    descriptor = msgspec.convert(VECTOR["descriptor_with_schedule"], NodeDescriptor)
+    assert descriptor.policy.schedule is not None
+    assert sign_descriptor(descriptor, node_key=NODE, owner_key=OWNER) == signed
+    assert verify_descriptor(signed) == descriptor
+    assert b"schedule" not in b64url_decode(json.loads(SIGNED)["payload"])
+
+
+BAD_HOURS: list[dict[str, Any]] = [
+    {"timezone": "<b>"},
+    {"timezone": ""},
+    {"timezone": "A" * 65},
+    {"windows": []},
+    {"windows": [{"days": ["mon"], "opens": "10:00", "closes": "11:00"}] * 17},
+    {"windows": [{"days": [], "opens": "10:00", "closes": "11:00"}]},
+    {"windows": [{"days": ["mon", "mon"], "opens": "10:00", "closes": "11:00"}]},
+    {"windows": [{"days": ["someday"], "opens": "10:00", "closes": "11:00"}]},
+    {"windows": [{"days": ["mon"], "opens": "10:00", "closes": "10:00"}]},
+    {"windows": [{"days": ["mon"], "opens": "24:00", "closes": "10:00"}]},
+    {"windows": [{"days": ["mon"], "opens": "10:00\n", "closes": "11:00"}]},
+    {"windows": [{"days": ["mon"], "opens": "9:00", "closes": "11:00"}]},
+    {"closed": True},
+]
+
+
+@pytest.mark.parametrize("change", BAD_HOURS)
+def test_opening_hours_have_bounds(change: dict[str, Any]) -> None:
+    policy: dict[str, Any] = VECTOR["descriptor_with_schedule"]["policy"]
+    schedule = policy["schedule"] | change
+    body = resigned(lambda payload: payload.update(policy=policy | {"schedule": schedule}))
+    assert refused(body).code == "invalid_request"
+
+
 def test_descriptor_can_only_be_signed_with_its_own_keys() -> None:
     for node_key, owner_key in ((STRANGER, OWNER), (NODE, STRANGER), (OWNER, NODE)):
         with pytest.raises(ValueError, match="keys"):

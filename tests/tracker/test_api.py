@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 
 import httpx2
@@ -11,7 +12,7 @@ from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.errors import CODES
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.keyset import verify_keyset
-from luckrig.protocol.tokens import verify
+from luckrig.protocol.tokens import OWNER_PRIORITY, verify
 from tests.tracker.factories import (
     make_hardware,
     make_health,
@@ -250,6 +251,25 @@ async def test_no_token_for_a_rig_that_has_not_proven_its_endpoint(tracker: Trac
 async def test_no_token_for_a_rig_that_is_off(tracker: Tracker) -> None:
     await tracker.store.put_health({RIG.node_id: make_health("unavailable")})
     assert error_of(await tracker.ask_token(ASK, key=USER)) == (409, "node_offline")
+
+
+async def test_a_paused_rig_has_tokens_for_its_owner_alone(tracker: Tracker) -> None:
+    paused = replace(make_health("paused"), opens_at=int(tracker.clock.now) + 60)
+    await tracker.store.put_health({RIG.node_id: paused})
+    assert error_of(await tracker.ask_token(ASK, key=USER)) == (409, "node_offline")
+    own = await tracker.ask_token(ASK, key=owner_key(1))
+    assert own.status_code == 200
+    assert own.json()["limits"]["priority"] == OWNER_PRIORITY
+
+
+async def test_the_map_says_when_a_paused_rig_opens(tracker: Tracker) -> None:
+    opens_at = int(tracker.clock.now) + 60
+    paused = replace(make_health("paused"), opens_at=opens_at)
+    await tracker.store.put_health({RIG.node_id: paused})
+    (node,) = (await tracker.http.get("/api/v1/nodes")).json()["nodes"]
+    assert (node["status"], node["opens_at"]) == ("paused", opens_at)
+    page = (await tracker.http.get("/")).text
+    assert f'data-opens="{opens_at}"' in page
 
 
 # Lists, pages, the rest

@@ -9,15 +9,27 @@ import msgspec
 import pytest
 from jinja2 import UndefinedError
 
-from luckrig.protocol.descriptor import EngineInfo
+from luckrig.protocol.descriptor import EngineInfo, Policy
+from luckrig.protocol.schedule import Schedule, parse_windows
 from luckrig.protocol.wire import NodeStatus, NodeView
 from luckrig.web import render
 from luckrig.web.assets import static_files
 from luckrig.web.foreign import clean
+from luckrig.web.formats import format_iso_time, format_time
 from luckrig.web.pages import STATUSES, Choices, ErrorPage, Filters
 from luckrig.web.render import make_renderer
 from tests.web.documents import Document, read
-from tests.web.rigs import SITE, TIMES, make_rig, many_rigs, map_page, offer, rig_page, twelve_rigs
+from tests.web.rigs import (
+    NOW,
+    SITE,
+    TIMES,
+    make_rig,
+    many_rigs,
+    map_page,
+    offer,
+    rig_page,
+    twelve_rigs,
+)
 
 FILES = static_files()
 RENDERER = make_renderer(FILES)
@@ -237,6 +249,23 @@ def test_a_status_has_a_word_and_a_shape(status: NodeStatus) -> None:
     assert pill.text.strip()
     shapes = [element.get("href") for element in document.all("use")]
     assert shapes.count(f"#s-{status}") == 3  # chart, legend, card
+
+
+def test_a_paused_rig_says_when_it_opens_and_keeps_its_hours() -> None:
+    schedule = Schedule(windows=parse_windows(["weekdays 22:00-07:00"]), timezone="Europe/Berlin")
+    policy = Policy(max_active=1, max_queue=2, schedule=schedule)
+    rig = msgspec.structs.replace(
+        twelve_rigs()[0], status="paused", opens_at=NOW + 3600, policy=policy
+    )
+    pages = (RENDERER.render_map(map_page([rig])), RENDERER.render_node(rig_page(rig)))
+    for html in pages:
+        (time,) = [each for each in read(html).all("time") if "data-opens" in each.attributes]
+        assert time.get("data-opens") == str(NOW + 3600)
+        assert time.get("datetime") == format_iso_time(NOW + 3600)
+        assert time.text == format_time(NOW + 3600)  # UTC, for readers without scripts
+    assert "weekdays 22:00-07:00 (Europe/Berlin)" in pages[1]
+    late = msgspec.structs.replace(rig, opens_at=NOW)
+    assert "data-opens" not in RENDERER.render_map(map_page([late]))
 
 
 def test_unknown_facts_are_dashes_with_a_reason() -> None:

@@ -30,9 +30,14 @@ def next_health(previous: Health, outcome: NodeHealth | None, *, now: int) -> He
         )
     if outcome is not None:
         return Health(
-            status=outcome.status, queue=outcome.queue, checked_at=now, last_seen_at=now, misses=0
+            status=outcome.status,
+            queue=outcome.queue,
+            checked_at=now,
+            last_seen_at=now,
+            misses=0,
+            opens_at=outcome.opens_at if outcome.status == "paused" else None,
         )
     missed = replace(previous, checked_at=now, misses=previous.misses + 1)
     if previous.last_seen_at is not None and missed.misses < MISSES_UNTIL_UNAVAILABLE:
         return missed
-    return replace(missed, status="unavailable", queue=None)
+    return replace(missed, status="unavailable", queue=None, opens_at=None)

@@ -14,6 +14,8 @@ class Health:
 
     queue: as of the last good answer; None when it says nothing about now. checked_at: the last
     look; last_seen_at: the last good answer. misses: looks in a row that got no good answer.
+    opens_at: when a paused rig means to open. No store keeps it over a restart: the next look,
+    seconds later, brings it again.
     """
 
     status: NodeStatus
@@ -21,6 +23,7 @@ class Health:
     checked_at: int | None
     last_seen_at: int | None
     misses: int
+    opens_at: int | None = None
 
 
 UNSEEN: Final = Health(status="unknown", queue=None, checked_at=None, last_seen_at=None, misses=0)

@@ -29,4 +29,5 @@ def node_view(record: NodeRecord, scarcity: float) -> NodeView:
         listed_at=record.listed_at,
         last_seen_at=health.last_seen_at,
         seq=descriptor.seq,
+        opens_at=health.opens_at,
     )

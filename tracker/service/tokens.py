@@ -87,11 +87,14 @@ class TokenService:
         user_id = derive_id("u1", key)
         await self._bans.check(user_id)
         await self._users.check(user_id)
-        node = await self._usable_node(request.node_id)
+        node = await self._answering_node(request.node_id)
         if request.note_id is not None and not await self._is_about(request.note_id, node.node_id):
             raise PeerError("invalid_request", "There is no such note about it.", param="note_id")
         expires_at = int(now) + self._lifetime(request)
         user = await self._users.admitted(user_id, prefix=prefix)
+        is_owner = user.account == await self._users.account_of(node.descriptor.owner_id)
+        if node.health.status == "paused" and not is_owner:
+            raise _offline(node)
         tier: Tier = "limited" if user.contributor_since is None else "contributor"
         claims = Claims(
             iss=self._keys.root_id,
@@ -101,7 +104,7 @@ class TokenService:
             exp=expires_at,
             jti=b64url_encode(self._random_bytes(16)),
             tier=tier,
-            lim=await self._limits(tier, user.account, node),
+            lim=self._limits(tier, is_owner=is_owner),
             cnf=Confirmation(jkt=key.thumbprint) if request.bound else None,
         )
         record = TokenRecord(
@@ -133,7 +136,7 @@ class TokenService:
         digest = hmac.digest(self._keys.pairwise, text, hashlib.sha256)
         return b64url_encode(digest[:_PSEUDONYM_BYTES])
 
-    async def _usable_node(self, node_id: str) -> NodeRecord:
+    async def _answering_node(self, node_id: str) -> NodeRecord:
         node = await self._store.node(node_id)
         if node is None or node_id in await self._bans.banned_nodes():
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
@@ -143,17 +146,13 @@ class TokenService:
                 "This rig hasn't proven its address to the tracker yet. Try again in a moment.",
                 retry_after_seconds=5,
             )
-        if node.health.status in ("unavailable", "paused"):
-            raise PeerError(
-                "node_offline",
-                f"This rig is {node.health.status} now. Pick another, or try again later.",
-                retry_after_seconds=30,
-            )
+        if node.health.status == "unavailable":
+            raise _offline(node)
         return node
 
-    async def _limits(self, tier: Tier, account: str, node: NodeRecord) -> Limits:
+    def _limits(self, tier: Tier, *, is_owner: bool) -> Limits:
         """The owner of the rig goes first there, with what a contributor may."""
-        if account != await self._users.account_of(node.descriptor.owner_id):
+        if not is_owner:
             return self._allowances[tier].limits
         limits = self._allowances["contributor"].limits
         return msgspec.structs.replace(limits, priority=OWNER_PRIORITY)
@@ -177,3 +176,11 @@ class TokenService:
             )
         longest = MAX_BOUND_TTL_SECONDS if request.bound else self._ttl_seconds
         return min(request.ttl_seconds or longest, longest)
+
+
+def _offline(node: NodeRecord) -> PeerError:
+    return PeerError(
+        "node_offline",
+        f"This rig is {node.health.status} now. Pick another, or try again later.",
+        retry_after_seconds=30,
+    )

@@ -36,6 +36,32 @@ function refreshAges() {
   }
 }
 
+/** A moment on the reader's clock: the time alone when it is within a day, else with the weekday. */
+function clockText(at) {
+  const isSoon = at - now() < 20 * 3600;
+  const day = at - now() < 6 * 86400 ? { weekday: "short" } : { month: "short", day: "numeric" };
+  const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  return new Intl.DateTimeFormat("en", isSoon ? clock : { ...day, ...clock }).format(at * 1000);
+}
+
+/** When a paused rig opens, as the macro `opens` in _parts.html says it, but in local time. */
+function showOpens(part, at) {
+  if (!part) return;
+  part.hidden = at === null || at <= now();
+  if (part.hidden) return;
+  const time = document.createElement("time");
+  time.dataset.opens = String(at);
+  time.dateTime = new Date(at * 1000).toISOString();
+  time.textContent = clockText(at);
+  part.replaceChildren("opens ", time);
+}
+
+function localiseOpenings() {
+  for (const time of document.querySelectorAll("time[data-opens]")) {
+    showOpens(time.closest("[data-part=opens]"), Number(time.dataset.opens));
+  }
+}
+
 function showStatus(box, status) {
   const shape = document.getElementById(`s-${status}`);
   if (!shape || box.dataset.status === status) return;
@@ -63,6 +89,7 @@ function show(node) {
     showStatus(box, node.status);
     const queue = box.querySelector("[data-part=queue]");
     if (queue) queue.textContent = queueText(node);
+    showOpens(box.querySelector("[data-part=opens]"), node.opens_at);
     showSeen(box.querySelector("[data-part=seen]"), node.last_seen_at);
   }
   const mark = document.querySelector(`.marks a[href="/nodes/${CSS.escape(node.id)}"] use`);
@@ -162,6 +189,7 @@ function tidyQueries() {
 }
 
 enableCopying();
+localiseOpenings();
 tidyQueries();
 setInterval(() => document.hidden || refreshAges(), 5_000);
 const path = document.getElementById("main")?.dataset.refresh;
