@@ -9,7 +9,6 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from luckrig.protocol.address import is_origin
 from luckrig.protocol.errors import PeerError
 
 _NEVER: Final = [
@@ -72,7 +71,7 @@ def check_listable(endpoints: list[str], *, allow_private: bool, relayed: str) -
         if endpoint == relayed:
             continue
         why: str | None
-        if not is_origin(endpoint):
+        if urlsplit(endpoint).path:
             why = f"This tracker relays to this rig at {relayed} and nowhere else."
         else:
             why = None if allow_private else _objection(endpoint)

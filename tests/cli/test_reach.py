@@ -1,4 +1,4 @@
-"""`luckrig node status`: what an owner reads when their rig isn't on the map."""
+"""`luckrig node reach`: what an owner reads when their rig isn't on the map."""
 
 import json
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def listed(tracker: FakeTracker, home: Home) -> None:
 
 @pytest.mark.usefixtures("listed")
 def test_an_owner_reads_what_stands_in_the_way(luckrig: Luckrig) -> None:
-    result = luckrig("node", "status")
+    result = luckrig("node", "reach")
     assert result.code == 0
     assert "Status   unknown" in result.out
     assert "Problem  TLS fails." in result.out
@@ -60,10 +60,10 @@ def test_an_owner_reads_what_stands_in_the_way(luckrig: Luckrig) -> None:
 
 @pytest.mark.usefixtures("listed")
 def test_json_has_all_of_it(luckrig: Luckrig) -> None:
-    told = json.loads(luckrig("node", "status", "--json").out)
+    told = json.loads(luckrig("node", "reach", "--json").out)
     assert (told["reach"]["problem"], len(told["audit"])) == ("tls", 2)
 
 
 @pytest.mark.usefixtures("tracker")
 def test_without_a_key_there_is_no_rig(luckrig: Luckrig) -> None:
-    assert luckrig("node", "status").code != 0
+    assert luckrig("node", "reach").code != 0
