@@ -17,13 +17,13 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import click
 from click.exceptions import Exit, NoArgsIsHelpError
 from click.shell_completion import shell_complete
 
+from luckrig.cli.lazy import LazyCommand, LazyGroup
 from luckrig.cli.output import note, print_json
 from luckrig.protocol.errors import LuckrigError, error_body
 
@@ -51,13 +51,6 @@ Environment:
 """
 
 
-class LazyCommand(NamedTuple):
-    """A command that is imported when it runs. target: module:attribute. help: one line."""
-
-    target: str
-    help: str
-
-
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "demo": LazyCommand(
         "luckrig.cli.demo:demo", "Try it all on this machine: tracker, rig and a tiny model."
@@ -79,36 +72,6 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
 }
 
 
-class LazyGroup(click.Group):
-    """Imports a command's module only when it runs, so that --help answers at once."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command. Raises ImportError or AttributeError when the table is wrong."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
-        loaded: click.Command = getattr(import_module(module), attribute)
-        return loaded
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it, with suggestions from the table."""
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            raise click.NoSuchCommand(name, possibilities=list(COMMANDS), ctx=ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table's own help lines: click would import every module for theirs."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
-
-
 def _print_version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     if not asked or ctx.resilient_parsing:
         return
@@ -123,7 +86,10 @@ def _print_version(ctx: click.Context, param: click.Parameter, asked: bool) -> N
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
 )
 @click.option(
     "--version",

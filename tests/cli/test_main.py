@@ -16,7 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from luckrig.cli import main
-from luckrig.cli.main import COMMANDS, LazyCommand
+from luckrig.cli.lazy import LazyCommand
+from luckrig.cli.main import COMMANDS
 from luckrig.protocol.errors import LuckrigError, UpstreamError
 from tests.cli.conftest import Luckrig
 from tests.client.fake_tracker import FakeTracker, Reply
