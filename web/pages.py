@@ -53,7 +53,7 @@ class Site:
     address: str
     version: str
     now: int
-    join_command: str = "luckrig node start"
+    join_command: str = "luckrig register"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

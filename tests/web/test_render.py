@@ -293,7 +293,7 @@ def test_a_missing_rig_has_its_own_words() -> None:
 def test_an_empty_map_says_how_to_begin() -> None:
     html, document = PAGES["empty"]
     assert "No rig is on this map yet" in html
-    assert "luckrig node start" in [element.text for element in document.all("code")]
+    assert "luckrig register" in [element.text for element in document.all("code")]
     assert document.all("form") == document.of_class("chart") == []
 
 

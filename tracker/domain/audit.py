@@ -138,8 +138,8 @@ def _weights(descriptor: NodeDescriptor, offer: Offer) -> Finding | None:
     needed, there = _weight_bytes(offer), _memory_bytes(descriptor)
     if needed is None or there is None:
         return None
-    said = f"The rig has {_gib(there)} of memory, all kinds together."
-    evidence = f"The weights of this model take {_gib(needed)} or more."
+    said = f"The rig has {_memory(there)} of memory, all kinds together."
+    evidence = f"The weights of this model take {_memory(needed)} or more."
     if needed <= there:
         return _finding(offer, "weights", "consistent", said, evidence)
     if needed <= there * DISK_FACTOR:
@@ -157,7 +157,7 @@ def _context_memory(descriptor: NodeDescriptor, offer: Offer) -> Finding | None:
         if family == offer.family and 0.9 * size <= billions <= 1.2 * size:
             needed = offer.context_length * kv_bytes / _KV_SQUEEZE
             said = f"The context is {offer.context_length:,} tokens."
-            evidence = f"So much takes {_gib(needed)} or more; the rig has {_gib(there)}."
+            evidence = f"So much takes {_memory(needed)} or more; the rig has {_memory(there)}."
             verdict: Verdict = "contradicts" if needed > there else "consistent"
             return _finding(offer, "context_memory", verdict, said, evidence)
     return None
@@ -212,5 +212,7 @@ def _short(parameters: float) -> str:
     return f"{parameters / unit:.3g} {suffix}"
 
 
-def _gib(size_bytes: float) -> str:
+def _memory(size_bytes: float) -> str:
+    if size_bytes < 2**30:
+        return f"{size_bytes / 2**20:,.1f} MiB"
     return f"{size_bytes / 2**30:,.1f} GiB"

@@ -118,7 +118,7 @@ class Pages:
             address=self._address,
             version=self._version,
             now=int(self._clock()),
-            join_command=f"luckrig node start --tracker '{self._address}'",
+            join_command=f"luckrig register '{self._address}'",
         )
 
 
