@@ -55,6 +55,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "demo": LazyCommand(
         "luckrig.cli.demo:demo", "Try it all on this machine: tracker, rig and a tiny model."
     ),
+    "register": LazyCommand(
+        "luckrig.cli.register:command", "Put this machine's engine on the map, live."
+    ),
     "nodes": LazyCommand("luckrig.cli.nodes:command", "List the rigs on the map, rarest first."),
     "token": LazyCommand("luckrig.cli.token:command", "Get a token for one rig."),
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),

@@ -35,7 +35,7 @@ ANSWER_SECONDS: Final = 30.0
 
 _DURATION: Final = re.compile(r"([0-9]{1,6})\s*(s|min|m|h|d)")
 _UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400}
-_REASONS: Final[dict[Reason, str]] = {
+REASONS: Final[dict[Reason, str]] = {
     "draining": "finishing what it has",
     "too_hot": "too hot",
     "power": "draws too much power",
@@ -139,10 +139,10 @@ def _do(command: AnyCommand, *, as_json: bool) -> None:
 
 def _headline(found: RigStatus) -> str:
     if found.reason is None:
-        until = "" if found.changes_at is None else f"; next look at {_time(found.changes_at)}"
+        until = "" if found.changes_at is None else f"; next look at {clock_time(found.changes_at)}"
         return f"open{until}" if found.schedule else "open"
-    opens = "" if found.opens_at is None else f"; opens {_time(found.opens_at)}"
-    return f"closed: {_REASONS[found.reason]}{opens}"
+    opens = "" if found.opens_at is None else f"; opens {clock_time(found.opens_at)}"
+    return f"closed: {REASONS[found.reason]}{opens}"
 
 
 def _print_status(found: RigStatus) -> None:
@@ -156,7 +156,7 @@ def _print_status(found: RigStatus) -> None:
         ("State", state),
         ("Engine", engine),
         ("Queue", f"{running}, {found.waiting} of {found.max_queue} waiting"),
-        ("Served", f"{found.served:,} replies since {_time(found.started_at)}"),
+        ("Served", f"{found.served:,} replies since {clock_time(found.started_at)}"),
         ("Tokens today", tokens),
         ("Generating", _speed(found)),
         ("Opening hours", _hours(found)),
@@ -173,7 +173,7 @@ def _print_status(found: RigStatus) -> None:
 
 
 def _describe_error(error: RecentError) -> str:
-    return f"{_time(error.at)} {error.endpoint}: {error.code}"
+    return f"{clock_time(error.at)} {error.endpoint}: {error.code}"
 
 
 def _speed(found: RigStatus) -> str:
@@ -201,7 +201,7 @@ def _blind(found: RigStatus) -> str:
     return f"{', '.join(found.blind)}: nothing here can be read for it"
 
 
-def _time(at: int) -> str:
+def clock_time(at: int) -> str:
     """A moment on the reader's own clock; without the date today."""
     moment = datetime.fromtimestamp(at).astimezone()
     is_today = moment.date() == datetime.fromtimestamp(time.time()).astimezone().date()

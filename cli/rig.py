@@ -5,12 +5,13 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from luckrig.cli.publishing import Publisher
 from luckrig.cli.rig_plan import RigPlan
 from luckrig.cli.serve import bind, origin_of
 from luckrig.client.tracker import TrackerClient
-from luckrig.nodeproxy.describe import Listing, describe_node
+from luckrig.nodeproxy.describe import Listing
 from luckrig.nodeproxy.engines.advice import what_to_do
 from luckrig.nodeproxy.engines.detect import Found, Missed, examine
 from luckrig.nodeproxy.hardware import detect_hardware
@@ -22,8 +23,6 @@ from luckrig.protocol.descriptor import Hardware, Policy
 from luckrig.protocol.errors import LuckrigError, UpstreamError
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.surface import relay_endpoint
-from luckrig.protocol.text import check_note
-from luckrig.protocol.wire import PublishReply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +62,8 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
                 serving(node.app, sock, settings.limits, node.connections)
             )
         await stack.enter_async_context(node.running())
-        publish = _publisher(plan, node, endpoint, hardware, tracker)
-        reply = await publish(plan.note)
+        publisher = _publisher(plan, node, endpoint, hardware, tracker)
+        reply = await publisher.publish()
         tunnel = None
         if sock is None:
             tunnel = create_tunnel(
@@ -79,9 +78,10 @@ async def running_rig(plan: RigPlan, tracker: TrackerClient) -> AsyncGenerator[R
             await stack.enter_async_context(connected(tunnel))
             await _until_up(tunnel)
 
+        await stack.enter_async_context(_republishing(publisher))
+
         async def publish_note(note: str) -> None:
-            check_note(note, field="note")
-            await publish(note)
+            await publisher.publish(note)
 
         yield RunningRig(
             node_id=reply.node_id,
@@ -174,8 +174,7 @@ def _node(
 
 def _publisher(
     plan: RigPlan, node: Node, endpoint: str, hardware: Hardware, tracker: TrackerClient
-) -> Callable[[str], Awaitable[PublishReply]]:
-    """What signs and publishes the rig's descriptor with a note, as the engine is then."""
+) -> Publisher:
     listing = Listing(
         name=plan.name,
         note=plan.note,
@@ -186,19 +185,27 @@ def _publisher(
             schedule=plan.wishes.schedule,
         ),
     )
+    return Publisher(
+        listing=listing,
+        watch=node.watch,
+        hardware=hardware,
+        tracker=tracker,
+        node_key=plan.node_key,
+        owner_key=plan.owner_key,
+        clock=time.time,
+        monotonic=time.monotonic,
+    )
 
-    async def publish(note: str) -> PublishReply:
-        signed = describe_node(
-            replace(listing, note=note),
-            node.watch.state,
-            hardware,
-            node_key=plan.node_key,
-            owner_key=plan.owner_key,
-            now=time.time(),
-        )
-        return await tracker.publish(signed)
 
-    return publish
+@asynccontextmanager
+async def _republishing(publisher: Publisher) -> AsyncGenerator[None, None]:
+    """Keep the map up to date with the engine's models while the block runs."""
+    task = asyncio.create_task(publisher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
 
 
 async def _until_up(tunnel: TunnelClient) -> None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from luckrig.cli.home import Home, id_of
+from luckrig.cli.key_registration import register
 from luckrig.cli.nodes import gpu_name, short_id
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, say
-from luckrig.cli.register import register
 from luckrig.cli.rigs import find_rig
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError, PeerError

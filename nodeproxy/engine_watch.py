@@ -16,6 +16,7 @@ from luckrig.protocol.wire import NodeHealth, NodeStatus, QueueView
 class EngineWatch:
     """state: what the engine said last; its offers are those of the last time it had any.
 
+    has_models: whether it has any of them now; an engine that is away may still have them.
     models: the only ones to offer; None for all. on_slots: told when the engine runs more or fewer
     requests in parallel than before.
     """
@@ -37,6 +38,7 @@ class EngineWatch:
         self._fault_seen = asyncio.Event()
         self._models = models
         self.state = self._chosen(state)
+        self.has_models = True
 
     async def run(self) -> NoReturn:
         """Ask until cancelled: after each interval, and as soon as a request met a fault."""
@@ -68,6 +70,7 @@ class EngineWatch:
         state = self._chosen(state)
         if self.on_slots is not None and state.slots and state.slots != self.state.slots:
             self.on_slots(state.slots)
+        self.has_models = bool(state.offers) or state.status != "ready"
         self.state = state if state.offers else replace(state, offers=self.state.offers)
 
     def _chosen(self, state: EngineState) -> EngineState:
@@ -85,6 +88,6 @@ class EngineWatch:
         """The engine's state and the queue's, in the map's words."""
         if self.state.status == "loading":
             return "starting"
-        if self.state.status != "ready":
+        if self.state.status != "ready" or not self.has_models:
             return "unavailable"
         return "busy" if queue.active >= queue.max_active else "available"

@@ -76,7 +76,10 @@ class TunnelPlan:
 
 
 class TunnelClient:
-    """run() connects again and again; `state` says what it is at."""
+    """run() connects again and again; `state` says what it is at.
+
+    retry_at: while it waits before the next try, when that is, by the plan's monotonic; else None.
+    """
 
     def __init__(self, plan: TunnelPlan) -> None:
         self._plan = plan
@@ -85,6 +88,7 @@ class TunnelClient:
         self._session: Session | None = None
         self._changed = asyncio.Event()
         self.state = TunnelState("connecting")
+        self.retry_at: float | None = None
 
     async def settled(self) -> TunnelState:
         """The state, once the first try has ended, well or not."""
@@ -108,7 +112,10 @@ class TunnelClient:
                 why = failed.why
             self._note(why)
             at_least = 0.0 if why is None else float(why.retry_seconds or 0)
-            await self._plan.sleep(self._backoff.next_seconds(at_least=at_least))
+            seconds = self._backoff.next_seconds(at_least=at_least)
+            self.retry_at = self._plan.monotonic() + seconds
+            await self._plan.sleep(seconds)
+            self.retry_at = None
 
     async def stop(self) -> None:
         """Say goodbye, and let running answers end. Call it before run() is cancelled."""
