@@ -14,9 +14,11 @@ from luckrig.nodeproxy.control import (
     RigStatus,
     SetNote,
     ShowStatus,
+    TunnelView,
 )
 from luckrig.nodeproxy.node import Node
 from luckrig.nodeproxy.opening import Reading, Wishes
+from luckrig.nodeproxy.tunnel.client import TunnelClient
 from luckrig.protocol.errors import LuckrigError
 
 MAX_ERRORS: Final = 10
@@ -26,7 +28,8 @@ MAX_ERRORS: Final = 10
 class Desk:
     """Implements control.Handler.
 
-    publish: signs and publishes a descriptor with that note. started_at: Unix seconds.
+    publish: signs and publishes a descriptor with that note. started_at: Unix seconds. tracker: its
+    full address. tunnel: None where the rig listens.
     """
 
     node: Node
@@ -37,6 +40,9 @@ class Desk:
     max_queue: int
     started_at: int
     publish: Callable[[str], Awaitable[None]]
+    tracker: str
+    engine_url: str
+    tunnel: TunnelClient | None
 
     async def __call__(self, command: AnyCommand) -> RigStatus:
         """Do it, and say how the rig is then. Raises LuckrigError when it can't be done."""
@@ -92,6 +98,9 @@ class Desk:
             tokens_per_second=node.telemetry().tokens_per_second,
             started_at=self.started_at,
             stops_when_drained=gate.ends_when_drained,
+            tracker=self.tracker,
+            engine_url=self.engine_url,
+            tunnel=_view(self.tunnel),
         )
 
 
@@ -113,6 +122,13 @@ def _blind(wishes: Wishes, reading: Reading) -> list[str]:
         "limits.max_watts": wishes.max_watts is not None and reading.watts is None,
     }
     return [name for name, is_blind in needs.items() if is_blind]
+
+
+def _view(tunnel: TunnelClient | None) -> TunnelView | None:
+    if tunnel is None:
+        return None
+    state = tunnel.state
+    return TunnelView(phase=state.phase, reason=state.reason, message=state.message)
 
 
 def _whole(at: float | None) -> int | None:

@@ -37,12 +37,12 @@ async def hosted_rig(
     with claimed_folder(home.run_folder) as folder:
         plan = plan_rig(config, home, environ, engine_url=engine_url, folder=folder)
         async with running_rig(plan, tracker) as running:
-            desk = _desk(plan, running)
+            desk = _desk(plan, running, tracker)
             async with serving_control(folder, desk):
                 yield HostedRig(running, desk)
 
 
-def _desk(plan: RigPlan, running: RunningRig) -> Desk:
+def _desk(plan: RigPlan, running: RunningRig, tracker: TrackerClient) -> Desk:
     return Desk(
         node=running.node,
         name=plan.name,
@@ -52,4 +52,7 @@ def _desk(plan: RigPlan, running: RunningRig) -> Desk:
         max_queue=plan.max_queue,
         started_at=int(time.time()),
         publish=running.publish_note,
+        tracker=str(tracker.address),
+        engine_url=plan.engine_url,
+        tunnel=running.tunnel,
     )

@@ -61,6 +61,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "nodes": LazyCommand("luckrig.cli.nodes:command", "List the rigs on the map, rarest first."),
     "token": LazyCommand("luckrig.cli.token:command", "Get a token for one rig."),
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),
+    "doctor": LazyCommand(
+        "luckrig.cli.doctor.command:doctor", "Find out what keeps your rig from working."
+    ),
     "tracker": LazyCommand("luckrig.cli.tracker:tracker", "Run a tracker."),
     "notes": LazyCommand("luckrig.cli.notes:command", "Read and write tuning notes about rigs."),
     "filter": LazyCommand(

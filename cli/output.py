@@ -133,6 +133,29 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]])
         print(line.rstrip())
 
 
+def print_item(mark: Cell, title: Cell, lines: Sequence[Cell], *, columns: int) -> None:
+    """A line of a list as soon as there is one: a mark of one character, a title, and texts below
+    each other, wrapped beside it. columns: the title's width."""
+    from rich.table import Table
+    from rich.text import Text
+
+    target = console()
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=1)
+    grid.add_column(width=columns)
+    grid.add_column(overflow="fold")
+    for index, line in enumerate(lines):
+        head = (styled(mark.text, mark.style), styled(title.text, title.style))
+        grid.add_row(
+            *(head if index == 0 else (Text(), Text())), styled(safe_line(line.text), line.style)
+        )
+    with target.capture() as capture:
+        target.print(grid)
+    for text in capture.get().splitlines():
+        print(text.rstrip())
+    sys.stdout.flush()
+
+
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]]) -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table

@@ -7,6 +7,7 @@ followed and compressed bodies are refused.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Final, NoReturn, TypeVar
 
 import httpx2
@@ -106,6 +107,31 @@ class Transport:
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """The body of a 200 answer; every other outcome is raised."""
+        response, answer = await self._exchange(
+            method, path, params=params, body=body, headers=headers
+        )
+        if response.status_code != 200:
+            raise self._refusal(response, answer)
+        return answer
+
+    async def date(self) -> float | None:
+        """Unix seconds by its clock; None where it doesn't say. Raises TrackerUnreachable."""
+        response, _ = await self._exchange("GET", "/health")
+        try:
+            return parsedate_to_datetime(response.headers.get("date", "")).timestamp()
+        except (ValueError, OverflowError):
+            return None
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[httpx2.Response, bytes]:
+        """An answer of any status, and its body."""
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
@@ -129,9 +155,7 @@ class Transport:
             raise TrackerUnreachable(self.origin, why) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise TrackerUnreachable(self.origin, "broke off the connection") from error
-        if response.status_code != 200:
-            raise self._refusal(response, answer)
-        return answer
+        return response, answer
 
     async def _read(self, response: httpx2.Response) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":

@@ -15,8 +15,8 @@ from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.nodeproxy.server.head import header_block, single_headers
 from luckrig.protocol.errors import LuckrigError, error_body
 
-_FINAL: Final = frozenset({"content_filter", "turn_timeout"})
-"""The same request would end the same way."""
+_FINAL: Final = frozenset({"content_filter", "turn_timeout", "rig_paused"})
+"""The same request would end the same way, as far as a client's two or three retries go."""
 
 _log = logging.getLogger(__name__)
 

@@ -73,12 +73,22 @@ class SetNote(Command, frozen=True, kw_only=True, tag="note"):
 AnyCommand = ShowStatus | Pause | Resume | Drain | SetNote
 
 
+class TunnelView(msgspec.Struct, frozen=True, kw_only=True):
+    """How a rig's tunnel is: phase and reason are words of nodeproxy/tunnel/client.py, message is
+    for the owner."""
+
+    phase: str
+    reason: str
+    message: str
+
+
 class RigStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How the rig is, for its owner. Times are Unix seconds; no text of any user.
 
     engine: its state, whether the rig is open or not. reason: why it is closed, None when it is
     open. opens_at, changes_at: if known; changes_at is when time alone changes the answer next.
     served: replies since started_at. tokens_today: of others. blind: wishes without a sensor.
+    tracker: its full address. engine_url: without its key. tunnel: None where the rig listens.
     """
 
     name: str
@@ -106,6 +116,9 @@ class RigStatus(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_second: float | None
     started_at: int
     stops_when_drained: bool
+    tracker: str = ""
+    engine_url: str = ""
+    tunnel: TunnelView | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
