@@ -16,7 +16,6 @@ from tests.nodeproxy.rigs import Rig, make_token, running_rig
 
 USER = PrivateKey(b"the user's own key, 32 bytes ...")
 THIEF = PrivateKey(b"the thief's own key, 32 bytes ..")
-TOKEN = make_token(cnf=Confirmation(jkt=USER.public.thumbprint))
 BODY = b'{"model":"stand-in","messages":[{"role":"user","content":"Hello"}]}'
 
 _numbers = count()
@@ -34,6 +33,7 @@ async def rig(engine: FakeOpenAi) -> AsyncGenerator[Rig, None]:
     """A node proxy in front of it."""
     async with running_rig(engine.url) as running:
         engine.requests.clear()
+        running.token = make_token(cnf=Confirmation(jkt=USER.public.thumbprint))
         yield running
 
 
@@ -46,17 +46,17 @@ def prove(rig: Rig, *, age_seconds: float = 0, **changes: Any) -> str:
         "body": BODY,
         "now": time.time() - age_seconds,
         "jti": f"proof-of-a-test-{next(_numbers):06}",
-        "access_token": TOKEN,
+        "access_token": rig.token,
     }
     return make_proof(**(made | changes))
 
 
 async def ask(
-    rig: Rig, *proofs: str, token: str = TOKEN, scheme: str = "DPoP", body: bytes = BODY
+    rig: Rig, *proofs: str, token: str = "", scheme: str = "DPoP", body: bytes = BODY
 ) -> httpx2.Response:
     """One chat with a token and any number of proofs."""
     headers = [
-        ("authorization", f"{scheme} {token}"),
+        ("authorization", f"{scheme} {token or rig.token}"),
         ("content-type", "application/json"),
         *(("dpop", proof) for proof in proofs),
     ]
@@ -73,7 +73,7 @@ async def test_token_works_with_the_key_it_is_bound_to(rig: Rig) -> None:
         assert (await ask(rig, prove(rig))).status_code == 200
     url = f"{rig.origin}/v1/models"
     headers = {
-        "authorization": f"DPoP {TOKEN}",
+        "authorization": f"DPoP {rig.token}",
         "dpop": prove(rig, method="GET", url=url, body=b""),
     }
     assert (await rig.http.get("/v1/models", headers=headers)).status_code == 200

@@ -22,8 +22,6 @@ from tests.fake_engines.openai_compatible import FakeOpenAi
 from tests.nodeproxy.rigs import Rig, make_token, running_rig
 from tests.nodeproxy.test_proxy import asked, error_of, events
 
-OWN = make_token(sub="the-owner-of-the-rig", priority=OWNER_PRIORITY)
-
 
 @dataclass
 class Clock:
@@ -33,6 +31,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def owners_token() -> str:
+    """Made when it is used: a token of the first minute isn't one in the tenth."""
+    return make_token(sub="the-owner-of-the-rig", priority=OWNER_PRIORITY)
 
 
 @pytest.fixture
@@ -85,9 +88,9 @@ async def test_models_and_health_answer_while_it_is_paused(rig: Rig) -> None:
 
 async def test_the_owners_requests_pass_a_pause_but_not_a_drain(rig: Rig) -> None:
     await rig.node.gate.pause(None)
-    assert (await rig.chat(token=OWN)).status_code == 200
+    assert (await rig.chat(token=owners_token())).status_code == 200
     rig.node.gate.drain(stop=False)
-    assert error_of(await rig.chat(token=OWN)) == (503, "rig_paused")
+    assert error_of(await rig.chat(token=owners_token())) == (503, "rig_paused")
 
 
 async def test_a_closed_schedule_says_when_it_opens(engine: FakeOpenAi) -> None:
@@ -150,7 +153,7 @@ async def test_tokens_are_counted_capped_and_outlive_the_rig(
     path = tmp_path / "run" / "state.json"
     wishes = Wishes(tokens_per_day=20)
     async with running_rig(engine.url, wishes=wishes, state_path=path) as rig:
-        assert (await rig.chat(token=OWN)).status_code == 200
+        assert (await rig.chat(token=owners_token())).status_code == 200
         assert rig.node.gate.tokens_today == 0
         assert (await rig.chat()).status_code == 200
         assert rig.node.gate.tokens_today == 17
@@ -162,7 +165,7 @@ async def test_tokens_are_counted_capped_and_outlive_the_rig(
     assert load_state(path).tokens == 34
     async with running_rig(engine.url, wishes=wishes, state_path=path) as again:
         assert error_of(await again.chat()) == (503, "rig_paused")
-        assert (await again.chat(token=OWN)).status_code == 200
+        assert (await again.chat(token=owners_token())).status_code == 200
 
 
 def gate(clock: Clock, path: Path | None = None, wishes: Wishes | None = None) -> Gate:
