@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import regex
@@ -22,7 +23,7 @@ from luckrig.nodeproxy.filters import tables
 from luckrig.nodeproxy.filters.automaton import Automaton
 from luckrig.nodeproxy.filters.pack import Rule
 from luckrig.nodeproxy.filters.shadow import Spelling, shadow
-from luckrig.nodeproxy.filters.views import KINDS, MAX_CACHED, SEAM, Kind, fold_character
+from luckrig.nodeproxy.filters.views import MAX_CACHED, SEAM, Kind, fold_character
 
 _MARK: Final = "."
 """Stands for punctuation and other signs: a word may end there, or go on behind it."""
@@ -147,8 +148,8 @@ class Prefilter:
         """
         self._skeletons = Skeletons()
         numbered = list(enumerate(rules))
-        self._usual = _Requirements(numbered, self._skeletons, spaced=True)
-        self._loose = _Requirements(numbered, self._skeletons, spaced=False)
+        self._usual = _Requirements(numbered, spaced=True)
+        self._loose = _Requirements(numbered, spaced=False)
 
     def candidates(self, text: str) -> Candidates:
         """Rules that may be broken by one of the text's views, other than its spelled one."""
@@ -161,28 +162,42 @@ class Prefilter:
         )
 
 
+@lru_cache(maxsize=8)
+def _spelling(kind: Kind, spaced: bool) -> Spelling:
+    return spelling_of(Skeletons(), kind, spaced=spaced)
+
+
+# All of it takes 0.4 s, and says the same whichever rig of a process asks.
+@lru_cache(maxsize=4096)
+def _shadow_of(pattern: str, kind: Kind, spaced: bool) -> str:
+    return shadow(pattern, _spelling(kind, spaced))
+
+
+@lru_cache(maxsize=4)
+def _automaton(patterns: tuple[str, ...]) -> Automaton:
+    return Automaton(patterns)
+
+
 class _Requirements:
     """The shadow of each pattern as one pattern of an automaton."""
 
     def __init__(
         self,
         rules: Sequence[tuple[int, tuple[Rule, Sequence[Kind]]]],
-        skeletons: Skeletons,
         *,
         spaced: bool,
     ) -> None:
-        spellings = {kind: spelling_of(skeletons, kind, spaced=spaced) for kind in KINDS}
         patterns: dict[str, int] = {_SPELLED: 0, _ENCODED: 1}
         self._by_first: dict[int, list[tuple[int, Kind, frozenset[int]]]] = {}
         for number, (rule, kinds) in rules:
             for kind in kinds:
                 needed = [
-                    patterns.setdefault(shadow(pattern, spellings[kind]), len(patterns))
+                    patterns.setdefault(_shadow_of(pattern, kind, spaced), len(patterns))
                     for pattern in rule.all
                 ]
                 requirement = (number, kind, frozenset(needed))
                 self._by_first.setdefault(needed[0], []).append(requirement)
-        self._automaton = Automaton(patterns)
+        self._automaton = _automaton(tuple(patterns))
 
     def candidates(self, skeleton: bytes, *, is_ascii: bool) -> Candidates:
         found = self._automaton.found(skeleton)
