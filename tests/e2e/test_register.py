@@ -194,20 +194,21 @@ class Terminal:
 
     process: "subprocess.Popen[bytes]"
     master: int
+    _unread: str = ""  # one read may bring more than was waited for
 
     def expect(self, pattern: str) -> str:
-        """Read until it was printed, colours aside; all that came since the last time."""
-        text = ""
-        while re.search(pattern, _ANSI.sub("", text)) is None:
+        """Read until it was printed; all up to there since the last time, colours aside."""
+        while (found := re.search(pattern, self._unread)) is None:
             ready, _, _ = select.select([self.master], [], [], 15)
-            assert ready, f"{pattern!r} never came: {text}"
+            assert ready, f"{pattern!r} never came: {self._unread}"
             try:
                 data = os.read(self.master, 65_536)
             except OSError:  # Linux says so when the other end is closed
                 data = b""
-            assert data, f"{pattern!r} never came: {text}"
-            text += data.decode("utf-8", "replace")
-        return text
+            assert data, f"{pattern!r} never came: {self._unread}"
+            self._unread = _ANSI.sub("", self._unread + data.decode("utf-8", "replace"))
+        screen, self._unread = self._unread[: found.end()], self._unread[found.end() :]
+        return screen
 
     def type(self, text: str) -> None:
         """As if on a keyboard."""
