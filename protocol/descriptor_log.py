@@ -35,7 +35,8 @@ from luckrig.protocol.keys import PrivateKey, PublicKey
 
 HEAD_TYPE: Final = "lr-log+jwt"
 LEDGER_HEAD_TYPE: Final = "lr-ledger+jwt"
-"""The contribution ledger's head: the same claims over another chain."""
+AUDIT_HEAD_TYPE: Final = "lr-audit+jwt"
+"""The contribution ledger's head and the audit log's: the same claims over other chains."""
 MAX_HEAD_CHARS: Final = 1024
 MAX_HEAD_AGE_SECONDS: Final = 86_400
 """An older head may hide what was listed since; trackers sign one anew each hour."""

@@ -5,7 +5,7 @@ No clock and no lookups here: `now` comes in with the page, lists come in finish
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, get_args
+from typing import ClassVar, Final, Literal, Protocol, get_args
 from urllib.parse import quote, urlencode
 
 from luckrig.protocol.descriptor import Capability
@@ -54,6 +54,17 @@ class Site:
     version: str
     now: int
     join_command: str = "luckrig register"
+
+
+class Page(Protocol):
+    """What every page has. template: the file that prints it."""
+
+    template: ClassVar[str]
+
+    @property
+    def site(self) -> Site:
+        """Of the tracker that shows it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +236,8 @@ class ErrorPage:
 
     request_id: leads to the log line; for failures that are ours.
     """
+
+    template: ClassVar[str] = "error.html"
 
     site: Site
     status: int

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from luckrig.web import foreign, formats, pages
 from luckrig.web.assets import StaticFile
 from luckrig.web.chart import draw_chart
-from luckrig.web.pages import ErrorPage, MapPage, RigPage
+from luckrig.web.pages import MapPage, Page, RigPage
 from luckrig.web.snippets import make_snippets
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -35,9 +35,9 @@ class Renderer:
         snippets = make_snippets(page.node, tracker=page.site.address)
         return self._environment.get_template("node.html").render(page=page, snippets=snippets)
 
-    def render_error(self, page: ErrorPage) -> str:
-        """Any error, for people."""
-        return self._environment.get_template("error.html").render(page=page)
+    def render(self, page: Page) -> str:
+        """Any page whose template needs nothing but the page."""
+        return self._environment.get_template(page.template).render(page=page)
 
 
 def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:

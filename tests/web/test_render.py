@@ -77,7 +77,7 @@ def pages() -> Iterator[tuple[str, str]]:
         yield f"rig {rig.name}", RENDERER.render_node(rig_page(rig))
     for status, code in ((404, "node_not_found"), (404, "not_found"), (500, "internal_error")):
         error = ErrorPage(site=SITE, status=status, code=code, message="m", request_id="r")
-        yield f"{status} {code}", RENDERER.render_error(error)
+        yield f"{status} {code}", RENDERER.render(error)
     for number, text in enumerate(HOSTILE):
         rig = hostile_rig(text)
         choices = Choices(gpus=[text], models=[text], quants=[text])
@@ -87,7 +87,7 @@ def pages() -> Iterator[tuple[str, str]]:
         yield f"hostile table {number}", RENDERER.render_map(replace(hostile, view="table"))
         yield f"hostile rig {number}", RENDERER.render_node(rig_page(rig))
         error = ErrorPage(site=SITE, status=400, code=text, message=text, request_id=text)
-        yield f"hostile error {number}", RENDERER.render_error(error)
+        yield f"hostile error {number}", RENDERER.render(error)
 
 
 PAGES = {name: (html, read(html)) for name, html in pages()}
@@ -278,7 +278,7 @@ def test_unknown_facts_are_dashes_with_a_reason() -> None:
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 418, 429, 500, 502, 503])
 def test_an_error_says_what_to_do(status: int) -> None:
     error = ErrorPage(site=SITE, status=status, code="x", message="Because.", request_id="req-7")
-    document = read(RENDERER.render_error(error))
+    document = read(RENDERER.render(error))
     (section,) = document.of_class("failure")
     texts = [e.text for e in document.all("p") if "section" in e.path]
     assert texts[:2] == [str(status), "Because."]

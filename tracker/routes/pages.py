@@ -111,7 +111,7 @@ class Pages:
             message=error.message,
             request_id=request_id if error.status >= 500 else None,
         )
-        return HTMLResponse(self._renderer.render_error(page), status_code=error.status)
+        return HTMLResponse(self._renderer.render(page), status_code=error.status)
 
     def _site(self) -> Site:
         return Site(
