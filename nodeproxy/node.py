@@ -30,6 +30,7 @@ from luckrig.nodeproxy.steps.admit import HoldToLimits
 from luckrig.nodeproxy.steps.ask_owner import AskOwner
 from luckrig.nodeproxy.steps.authenticate import Authenticate
 from luckrig.nodeproxy.steps.embed import Embed
+from luckrig.nodeproxy.steps.engine import Engine
 from luckrig.nodeproxy.steps.generate import Generate
 from luckrig.nodeproxy.steps.inform import AnswerHealth, ListModels
 from luckrig.nodeproxy.steps.moderate import Moderate
@@ -196,6 +197,15 @@ def create_node(
     )
     obey_rules = ObeyRules(settings.rules, on_hit=counters.hit_rule)
     counters.know_categories(obey_rules.categories)
+    engine = Engine(
+        upstream=upstream,
+        dialect=found.dialect,
+        quantization_of=watch.quantization,
+        on_fault=watch.note_fault,
+        receipts=receipts,
+        counters=counters,
+        monotonic=monotonic,
+    )
     stages = Stages(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
         ask_owner=AskOwner(gate),
@@ -211,25 +221,8 @@ def create_node(
         ),
         ask_owner_again=AskOwner(gate, at_turn=True),
         moderate=None if moderation is None else moderation.step,
-        generate=Generate(
-            upstream,
-            found.dialect,
-            watch.quantization,
-            watch.note_fault,
-            receipts,
-            counters,
-            monotonic,
-            None if moderation is None else moderation.output,
-        ),
-        embed=Embed(
-            upstream,
-            found.dialect,
-            watch.quantization,
-            watch.note_fault,
-            receipts,
-            counters,
-            monotonic,
-        ),
+        generate=Generate(engine, None if moderation is None else moderation.output),
+        embed=Embed(engine),
         list_models=ListModels(watch),
         answer_health=AnswerHealth(watch, queue, gate, node_id),
         show_metrics=ShowMetrics(

@@ -1,20 +1,16 @@
 """The last step of a request for embeddings: ask the engine, check what it says, answer."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from luckrig.nodeproxy.counters import Counters
-from luckrig.nodeproxy.engines.base import Dialect, Embedded
+from luckrig.nodeproxy.engines.base import Embedded
 from luckrig.nodeproxy.engines.chunks import Usage
 from luckrig.nodeproxy.exchange import Exchange
-from luckrig.nodeproxy.receipts import ReceiptBook, Served
-from luckrig.nodeproxy.steps.generate import reply_headers
-from luckrig.nodeproxy.timing import Meter
-from luckrig.nodeproxy.upstream import Upstream, UpstreamResponse
+from luckrig.nodeproxy.steps.engine import Engine
+from luckrig.nodeproxy.upstream import UpstreamResponse
 from luckrig.protocol.errors import UpstreamError
 from luckrig.protocol.openai.embeddings import (
     Embedding,
@@ -31,48 +27,33 @@ INLINE_BYTES: Final = 262_144
 
 @dataclass(frozen=True)
 class Embed:
-    """Answers the exchange. Its parts and errors are Generate's.
+    """Answers the exchange; its errors are Generate's.
 
     A receipt counts the tokens of the inputs; nothing is generated.
     """
 
-    upstream: Upstream
-    dialect: Dialect
-    quantization_of: Callable[[str], str | None]
-    on_fault: Callable[[], None]
-    receipts: ReceiptBook
-    counters: Counters
-    monotonic: Callable[[], float]
+    engine: Engine
 
     async def __call__(self, exchange: Exchange) -> None:
         """Embed and answer."""
-        try:
+        with self.engine.watched():
             await self._embed(exchange)
-        except UpstreamError:
-            self.on_fault()
-            raise
 
     async def _embed(self, exchange: Exchange) -> None:
         request = exchange.call
         assert isinstance(request, EmbeddingsRequest), "reading comes first"  # noqa: S101
-        call = self.dialect.embeddings(request)
-        meter = Meter(queue_seconds=exchange.queue_seconds, monotonic=self.monotonic)
-        self.counters.reach_engine(exchange, meter)
-        response = await self.upstream.request("POST", call.path, call.body)
-        exchange.on_close(response.close)
+        call = self.engine.dialect.embeddings(request)
+        response, meter = await self.engine.ask(exchange, call.path, call.body, call.fault)
         body = await _read(response)
-        if response.status != 200:
-            raise call.fault(response.status, body)
         if len(body) <= INLINE_BYTES:
             embedded = call.read(body)
         else:
             embedded = await asyncio.to_thread(call.read, body)
         meter.usage = Usage(prompt_tokens=embedded.prompt_tokens)
-        served = Served(self.receipts, exchange, meter, streamed=False)
-        timing, receipt = served.complete()
+        timing, receipt = self.engine.served(exchange, meter).complete()
         own: dict[str, Any] = {"timing": timing, "receipt": receipt}
         document = _document(request.model, embedded, own)
-        headers = reply_headers(exchange, self.quantization_of)
+        headers = self.engine.reply_headers(exchange)
         exchange.send_json(msgspec.json.encode(document), headers=headers)
 
 

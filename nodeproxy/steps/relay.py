@@ -1,6 +1,7 @@
 """From the engine's bytes to the client's: streamed as they come, or through somebody's hands."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from luckrig.nodeproxy.engines.base import Decoder
@@ -42,33 +43,29 @@ class Outlet:
         self._exchange.connection.write(events, more=more)
 
 
-class EngineChunks:
-    """The reply's chunks, batch by batch, as the engine's bytes arrive. Implements Chunks."""
+@dataclass(frozen=True, slots=True)
+class EngineReply:
+    """A reply that has begun. Implements Chunks: batch by batch, as the engine's bytes arrive."""
 
-    def __init__(self, response: UpstreamResponse, decoder: Decoder, meter: Meter) -> None:
-        self._response = response
-        self._decoder = decoder
-        self._meter = meter
+    response: UpstreamResponse
+    decoder: Decoder
+    meter: Meter
 
     async def arrive(self) -> list[Chunk]:
         """The next chunks; none when the reply is complete. Raises UpstreamError if it breaks."""
-        while data := await self._response.read():
-            if chunks := self._decoder.feed(data):
-                self._meter.see(chunks)
+        while data := await self.response.read():
+            if chunks := self.decoder.feed(data):
+                self.meter.see(chunks)
                 return chunks
-        self._decoder.end()
+        self.decoder.end()
         return []
 
 
 async def relay_bytes(
-    exchange: Exchange,
-    response: UpstreamResponse,
-    decoder: Decoder,
-    meter: Meter,
-    stream: EventStream,
-    outlet: Outlet,
+    exchange: Exchange, reply: EngineReply, stream: EventStream, outlet: Outlet
 ) -> None:
     """All but the ending. The bytes go on in the loop's callback: no task wakes for a chunk."""
+    decoder, meter = reply.decoder, reply.meter
     connection = exchange.connection
 
     def pass_on(data: bytes) -> bool:
@@ -83,7 +80,7 @@ async def relay_bytes(
                 outlet.send(events)
         return not connection.is_congested
 
-    while not await response.pump(pass_on):
+    while not await reply.response.pump(pass_on):
         await connection.drain()
     decoder.end()
 
