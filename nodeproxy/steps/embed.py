@@ -10,7 +10,6 @@ from luckrig.nodeproxy.engines.base import Embedded
 from luckrig.nodeproxy.engines.chunks import Usage
 from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.steps.engine import Engine
-from luckrig.nodeproxy.upstream import UpstreamResponse
 from luckrig.protocol.errors import UpstreamError
 from luckrig.protocol.openai.embeddings import (
     Embedding,
@@ -44,7 +43,9 @@ class Embed:
         assert isinstance(request, EmbeddingsRequest), "reading comes first"  # noqa: S101
         call = self.engine.dialect.embeddings(request)
         response, meter = await self.engine.ask(exchange, call.path, call.body, call.fault)
-        body = await _read(response)
+        body = await response.read_up_to(MAX_REPLY_BYTES)
+        if len(body) > MAX_REPLY_BYTES:
+            raise UpstreamError("engine_error", "The reply is too long; send fewer inputs.")
         if len(body) <= INLINE_BYTES:
             embedded = call.read(body)
         else:
@@ -67,12 +68,3 @@ def _document(model: str, embedded: Embedded, own: dict[str, Any]) -> Embeddings
         usage=EmbeddingsUsage(embedded.prompt_tokens, embedded.prompt_tokens),
         luckrig=own,
     )
-
-
-async def _read(response: UpstreamResponse) -> bytes:
-    body = bytearray()
-    while data := await response.read():
-        body += data
-        if len(body) > MAX_REPLY_BYTES:
-            raise UpstreamError("engine_error", "The reply is too long; send fewer inputs.")
-    return bytes(body)

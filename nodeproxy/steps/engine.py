@@ -58,7 +58,7 @@ class Engine:
         response = await self.upstream.request("POST", path, body)
         exchange.on_close(response.close)
         if response.status != 200:
-            raise fault(response.status, await _read_fault(response))
+            raise fault(response.status, await response.read_up_to(MAX_FAULT_BYTES))
         return response, meter
 
     def served(self, exchange: Exchange, meter: Meter) -> Served:
@@ -73,12 +73,3 @@ class Engine:
             quantization.encode("ascii", "replace"),
             exchange.queue_seconds * 1000,
         )
-
-
-async def _read_fault(response: UpstreamResponse) -> bytes:
-    body = bytearray()
-    while data := await response.read():
-        body += data
-        if len(body) > MAX_FAULT_BYTES:
-            break
-    return bytes(body)

@@ -110,7 +110,9 @@ class Upstream:
         try:
             async with asyncio.timeout(timeout_seconds):
                 async with await self.request(method, path, body) as response:
-                    whole = await _read_whole(response, max_bytes)
+                    whole = await response.read_up_to(max_bytes)
+                    if len(whole) > max_bytes:
+                        raise broken("The engine's answer is too large.")
                     return Answer(response.status, response.headers, whole)
         except TimeoutError as error:
             raise unavailable("The rig's engine takes too long to answer.") from error
@@ -221,12 +223,3 @@ def _header_line(name: bytes, value: bytes) -> bytes:
     if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
         raise ValueError("a header for the engine holds characters that a header can't")
     return b"%s: %s\r\n" % (name, value)
-
-
-async def _read_whole(response: UpstreamResponse, max_bytes: int) -> bytes:
-    body = bytearray()
-    while data := await response.read():
-        body += data
-        if len(body) > max_bytes:
-            raise broken("The engine's answer is too large.")
-    return bytes(body)

@@ -59,8 +59,8 @@ class UpstreamResponse:
     """One answer of the engine: its head, then its body as it arrives. For one reader.
 
     status and headers (lower-case names) are set once Upstream.request() returns. Callers use
-    read() or pump(), and close(), or `async with`. feed() and lost() are the connection's, on_*()
-    the parser's.
+    read(), read_up_to() or pump(), and close(), or `async with`. feed() and lost() are the
+    connection's, on_*() the parser's.
     """
 
     __slots__ = (
@@ -116,6 +116,16 @@ class UpstreamResponse:
         if self._paused:
             self._resume()
         return data
+
+    async def read_up_to(self, max_bytes: int) -> bytes:
+        """The whole body, or as much of it as shows that it is longer. Raises as read() does.
+
+        A result longer than max_bytes isn't the whole; how much longer it is says nothing.
+        """
+        body = bytearray()
+        while len(body) <= max_bytes and (data := await self.read()):
+            body += data
+        return bytes(body)
 
     async def pump(self, sink: Callable[[bytes], bool]) -> bool:
         """Hand body bytes to the sink as they arrive, without waking the caller for each.
