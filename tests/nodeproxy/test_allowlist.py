@@ -154,25 +154,21 @@ async def test_no_route_of_an_engine_can_be_reached(engine_class: type[FakeEngin
         client.close()
 
 
-async def test_own_routes_take_their_own_methods_only() -> None:
+async def test_own_routes_take_their_own_methods_only(rig: Rig, engine: FakeOpenAi) -> None:
     allowed = {path: {"POST"} for path in OURS} | {"/v1/models": {"GET"}, "/health": {"GET"}}
-    async with FakeOpenAi() as engine, running_rig(engine.url) as rig:
-        engine.requests.clear()
-        client = RawClient(rig)
-        for path, methods in allowed.items():
-            for method in (*METHODS, "TRACE", "PROPFIND", "LOCK"):
-                if method not in methods:
-                    assert await client.status(method, path, b"") == 405, (method, path)
-        assert engine.requests == []
-        client.close()
+    client = RawClient(rig)
+    for path, methods in allowed.items():
+        for method in (*METHODS, "TRACE", "PROPFIND", "LOCK"):
+            if method not in methods:
+                assert await client.status(method, path, b"") == 405, (method, path)
+    assert engine.requests == []
+    client.close()
 
 
-async def test_query_decides_nothing() -> None:
-    async with FakeOpenAi() as engine, running_rig(engine.url) as rig:
-        engine.requests.clear()
-        client = RawClient(rig)
-        target = "/v1/chat/completions?n_predict=9&path=/api/pull&stream=true"
-        assert await client.status("POST", target, good_body(rig)) == 200
-        (request,) = engine.requests
-        assert (request.method, request.path) == ("POST", "/v1/chat/completions")
-        client.close()
+async def test_query_decides_nothing(rig: Rig, engine: FakeOpenAi) -> None:
+    client = RawClient(rig)
+    target = "/v1/chat/completions?n_predict=9&path=/api/pull&stream=true"
+    assert await client.status("POST", target, good_body(rig)) == 200
+    (request,) = engine.requests
+    assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+    client.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -19,18 +18,9 @@ OTHER = "pseudonym-of-another"
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    """A stand-in that answers at once, unless a test sets its pace."""
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    """A node proxy in front of it, with room for one request."""
-    async with running_rig(engine.url, max_active=1) as running:
-        engine.requests.clear()  # the survey
-        yield running
+def rig_settings() -> dict[str, Any]:
+    """Room for one request."""
+    return {"max_active": 1}
 
 
 async def ban(rig: Rig, *subs: str) -> None:

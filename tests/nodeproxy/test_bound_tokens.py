@@ -1,7 +1,6 @@
 """Bound tokens at a rig: nothing without the key, and each proof for one request only."""
 
 import time
-from collections.abc import AsyncGenerator
 from itertools import count
 from typing import Any
 
@@ -12,7 +11,7 @@ from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.proofs import make_proof
 from luckrig.protocol.tokens import Confirmation
 from tests.fake_engines.openai_compatible import FakeOpenAi
-from tests.nodeproxy.rigs import Rig, make_token, running_rig
+from tests.nodeproxy.rigs import Rig, make_token
 
 USER = PrivateKey(b"the user's own key, 32 bytes ...")
 THIEF = PrivateKey(b"the thief's own key, 32 bytes ..")
@@ -22,19 +21,10 @@ _numbers = count()
 
 
 @pytest.fixture
-async def engine() -> AsyncGenerator[FakeOpenAi, None]:
-    """A stand-in that answers at once."""
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncGenerator[Rig, None]:
-    """A node proxy in front of it."""
-    async with running_rig(engine.url) as running:
-        engine.requests.clear()
-        running.token = make_token(cnf=Confirmation(jkt=USER.public.thumbprint))
-        yield running
+def rig(rig: Rig) -> Rig:
+    """Its token is bound to the user's key."""
+    rig.token = make_token(cnf=Confirmation(jkt=USER.public.thumbprint))
+    return rig
 
 
 def prove(rig: Rig, *, age_seconds: float = 0, **changes: Any) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 from array import array
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,6 @@ from tests.nodeproxy.rigs import Rig, make_token, running_rig
 
 NEVER = 2**40
 TEXTS = ["one", "a second text"]
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as engine:
-        yield engine
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    async with running_rig(engine.url) as rig:
-        engine.requests.clear()
-        yield rig
 
 
 async def embed(rig: Rig, **fields: Any) -> Any:

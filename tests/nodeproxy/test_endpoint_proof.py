@@ -29,27 +29,25 @@ def check(text: str, endpoint: str, nonce: str = NONCE) -> None:
     )
 
 
-async def test_a_rig_proves_that_it_answers_at_its_endpoint() -> None:
-    async with FakeOpenAi() as engine, running_rig(engine.url) as rig:
-        check(await proof_of(rig), rig.origin)
+async def test_a_rig_proves_that_it_answers_at_its_endpoint(rig: Rig) -> None:
+    check(await proof_of(rig), rig.origin)
 
 
-async def test_the_proof_is_of_the_endpoint_that_was_asked() -> None:
+async def test_the_proof_is_of_the_endpoint_that_was_asked(engine: FakeOpenAi) -> None:
     """One behind a proxy that rewrites Host is of the first."""
-    async with FakeOpenAi() as engine:
-        names = frozenset({"https://rig.example", "https://b.example:8443", "http://inside"})
-        endpoints = ("https://Rig.example", "https://b.example:8443")
-        async with running_rig(engine.url, origins=names, endpoints=endpoints) as rig:
-            for host, proven in (
-                ("rig.example", endpoints[0]),
-                ("b.example:8443", endpoints[1]),
-                ("inside", endpoints[0]),
-            ):
-                check(await proof_of(rig, host=host), proven)
+    names = frozenset({"https://rig.example", "https://b.example:8443", "http://inside"})
+    endpoints = ("https://Rig.example", "https://b.example:8443")
+    async with running_rig(engine.url, origins=names, endpoints=endpoints) as rig:
+        for host, proven in (
+            ("rig.example", endpoints[0]),
+            ("b.example:8443", endpoints[1]),
+            ("inside", endpoints[0]),
+        ):
+            check(await proof_of(rig, host=host), proven)
 
 
-async def test_a_rig_without_endpoints_proves_nothing() -> None:
-    async with FakeOpenAi() as engine, running_rig(engine.url, endpoints=()) as rig:
+async def test_a_rig_without_endpoints_proves_nothing(engine: FakeOpenAi) -> None:
+    async with running_rig(engine.url, endpoints=()) as rig:
         assert (await rig.http.get(f"/luckrig/proof/{NONCE}")).status_code == 404
 
 
@@ -58,39 +56,34 @@ async def test_a_rig_without_endpoints_proves_nothing() -> None:
     ["", "A" * 42, "A" * 44, "A" * 42 + "B", "A" * 42 + "%3D", "..%2f..%2fhealth", f"{NONCE}/",
      f"x/{NONCE}", "eyJhbGciOiJFZDI1NTE5In0.e30", "A" * 2000],
 )  # fmt: skip
-async def test_what_is_no_nonce_is_not_signed(nonce: str) -> None:
-    async with FakeOpenAi() as engine, running_rig(engine.url) as rig:
-        assert (await rig.http.get(f"/luckrig/proof/{nonce}")).status_code == 404
+async def test_what_is_no_nonce_is_not_signed(nonce: str, rig: Rig) -> None:
+    assert (await rig.http.get(f"/luckrig/proof/{nonce}")).status_code == 404
 
 
-async def test_other_methods_and_hosts_are_refused() -> None:
-    async with FakeOpenAi() as engine, running_rig(engine.url) as rig:
-        for method in ("POST", "PUT", "DELETE"):
-            response = await rig.http.request(method, f"/luckrig/proof/{NONCE}")
-            assert response.status_code == 405
-        evil = await rig.http.get(f"/luckrig/proof/{NONCE}", headers={"host": "evil.example"})
-        assert evil.status_code == 400
+async def test_other_methods_and_hosts_are_refused(rig: Rig) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        response = await rig.http.request(method, f"/luckrig/proof/{NONCE}")
+        assert response.status_code == 405
+    evil = await rig.http.get(f"/luckrig/proof/{NONCE}", headers={"host": "evil.example"})
+    assert evil.status_code == 400
 
 
-async def test_a_proof_passes_for_no_other_document() -> None:
+async def test_a_proof_passes_for_no_other_document(rig: Rig) -> None:
     """It is a signature that strangers may have made at will, so this is what makes it harmless."""
-    async with FakeOpenAi() as engine, running_rig(engine.url) as rig:
-        proof, now = await proof_of(rig), time.time()
-        with pytest.raises(PeerError):
-            verify_receipt(proof, now=now)
-        with pytest.raises(PeerError):
-            verify_note(proof, now=now)
-        with pytest.raises(PeerError):
-            verify_proof(proof, method="GET", urls=[rig.origin], now=now)
+    proof, now = await proof_of(rig), time.time()
+    with pytest.raises(PeerError):
+        verify_receipt(proof, now=now)
+    with pytest.raises(PeerError):
+        verify_note(proof, now=now)
+    with pytest.raises(PeerError):
+        verify_proof(proof, method="GET", urls=[rig.origin], now=now)
 
 
-async def test_no_engine_and_no_turn_is_needed() -> None:
-    async with FakeOpenAi() as engine, running_rig(engine.url) as rig:
-        engine.requests.clear()
-        for _ in range(20):
-            await proof_of(rig)
-        assert engine.requests == []
-        assert rig.node.queue.active == 0
+async def test_no_engine_and_no_turn_is_needed(rig: Rig, engine: FakeOpenAi) -> None:
+    for _ in range(20):
+        await proof_of(rig)
+    assert engine.requests == []
+    assert rig.node.queue.active == 0
 
 
 def test_a_flood_of_questions_is_bounded() -> None:

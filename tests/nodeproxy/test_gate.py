@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,16 +39,9 @@ def owners_token() -> str:
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    async with running_rig(engine.url, max_active=1) as running:
-        engine.requests.clear()
-        yield running
+def rig_settings() -> dict[str, Any]:
+    """Room for one request."""
+    return {"max_active": 1}
 
 
 def always_closed() -> Wishes:

@@ -1,7 +1,6 @@
 """GET /metrics: who may read it, and what never stands in it."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,15 +19,9 @@ MARKER = "xyzzy-secret-marker"
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    async with running_rig(engine.url, metrics_token=TOKEN) as running:
-        yield running
+def rig_settings() -> dict[str, Any]:
+    """Its owner may read them."""
+    return {"metrics_token": TOKEN}
 
 
 class Caller:

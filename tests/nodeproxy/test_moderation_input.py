@@ -35,20 +35,6 @@ def files_in(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    """A stand-in that answers at once."""
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FakeModeration]:
-    """A moderation service that flags one word."""
-    async with FakeModeration(flagged={"awful": "hate"}) as running:
-        yield running
-
-
-@pytest.fixture
 async def rig(engine: FakeOpenAi, service: FakeModeration, tmp_path: Path) -> AsyncIterator[Rig]:
     """A rig that asks it about requests alone."""
     async with moderated_rig(engine.url, service, tmp_path, output="off") as running:

@@ -32,20 +32,6 @@ from tests.nodeproxy.test_proxy import REPLY, error_of, events
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    """A stand-in that answers at once."""
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FakeModeration]:
-    """A moderation service that flags one word."""
-    async with FakeModeration(flagged={"awful": "hate"}) as running:
-        yield running
-
-
-@pytest.fixture
 async def recording(
     engine: FakeOpenAi, service: FakeModeration, tmp_path: Path
 ) -> AsyncIterator[Rig]:

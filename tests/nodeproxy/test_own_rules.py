@@ -1,6 +1,6 @@
 """The owner's rule packs at a running rig: they add to the shipped ones and take nothing away."""
 
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -11,16 +11,9 @@ from tests.nodeproxy.test_rules import PACK
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    async with running_rig(engine.url, rules=(RulePack.from_toml(PACK),)) as running:
-        engine.requests.clear()
-        yield running
+def rig_settings() -> dict[str, Any]:
+    """A pack of the owner's."""
+    return {"rules": (RulePack.from_toml(PACK),)}
 
 
 async def test_the_owners_rules_apply_beside_the_shipped_ones(rig: Rig, engine: FakeOpenAi) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from itertools import product
 from typing import Any
 
@@ -22,18 +21,9 @@ REPLY = "Hello! I only stand in for an engine."
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    """A stand-in that answers at once."""
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    """A node proxy in front of it."""
-    async with running_rig(engine.url, max_active=2) as running:
-        engine.requests.clear()  # the survey
-        yield running
+def rig_settings() -> dict[str, Any]:
+    """Room for two requests."""
+    return {"max_active": 2}
 
 
 def asked(engine: FakeOpenAi | FakeOllama) -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -27,18 +26,6 @@ from tests.nodeproxy.rigs import NODE_ID, Rig, StandInTracker, make_token, runni
 USER = PrivateKey(b"user" * 8)
 NEVER = 2**40
 """Long after every receipt was made."""
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as engine:
-        yield engine
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    async with running_rig(engine.url) as rig:
-        yield rig
 
 
 def last_document(answer: httpx2.Response) -> dict[str, Any]:

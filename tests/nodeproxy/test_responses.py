@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +44,6 @@ CALLS = (
     call_delta(0, '"Oslo"}'),
     call_delta(1, '{"place":"Bergen"}', id="call_b", name="get_weather"),
 )
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as engine:
-        yield engine
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    async with running_rig(engine.url) as rig:
-        engine.requests.clear()
-        yield rig
 
 
 async def ask(rig: Rig, **fields: Any) -> Any:

@@ -3,7 +3,6 @@
 The lists of fields are the client's own, so that one added there tomorrow is tried tomorrow.
 """
 
-from collections.abc import AsyncIterator
 from typing import Any, Final, get_type_hints
 
 import msgspec
@@ -15,7 +14,7 @@ from openai.types.responses import response_create_params
 from luckrig.nodeproxy.engines.llama_server import LlamaServer
 from luckrig.protocol.errors import PeerError
 from tests.fake_engines.ollama import FakeOllama
-from tests.fake_engines.openai_compatible import MODEL, FakeOpenAi
+from tests.fake_engines.openai_compatible import MODEL
 from tests.nodeproxy.engine_scenes import chat_request, json_answer, run_survey
 from tests.nodeproxy.rigs import Rig, running_rig
 
@@ -73,12 +72,6 @@ OF_THE_CLIENT: Final = {
     "/v1/responses": response_create_params.ResponseCreateParamsStreaming,
     "/v1/embeddings": embedding_create_params.EmbeddingCreateParams,
 }
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with FakeOpenAi() as engine, running_rig(engine.url) as rig:
-        yield rig
 
 
 def smallest(path: str) -> dict[str, Any]:

@@ -38,15 +38,9 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as running:
-        yield running
-
-
-@pytest.fixture
-async def rig(engine: FakeOpenAi) -> AsyncIterator[Rig]:
-    async with running_rig(engine.url, max_active=1, max_queue=1) as running:
-        yield running
+def rig_settings() -> dict[str, Any]:
+    """Room for one request, and one that waits."""
+    return {"max_active": 1, "max_queue": 1}
 
 
 async def metrics(rig: Rig) -> dict[str, float]:

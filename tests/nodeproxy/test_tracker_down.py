@@ -1,7 +1,6 @@
 """A tracker that is down stops nobody who has a token: ten minutes of it, simulated."""
 
 import time
-from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
@@ -28,12 +27,6 @@ class MovedClock:
     def time(self) -> float:
         """Unix seconds."""
         return time.time() + self.ahead
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as running:
-        yield running
 
 
 async def everything_fails(rig: Rig) -> None:

@@ -46,16 +46,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[FakeOpenAi]:
-    async with FakeOpenAi() as running:
-        yield running
+def rig_settings() -> dict[str, Any]:
+    """Room for one request; who waits hears of it at once."""
+    return {"max_active": 1, "tell_seconds": 0.01}
 
 
 @pytest.fixture
-async def scene(engine: FakeOpenAi) -> AsyncIterator[Scene]:
-    async with running_rig(engine.url, max_active=1, tell_seconds=0.01) as rig:
-        engine.requests.clear()
-        yield Scene(engine, rig)
+def scene(engine: FakeOpenAi, rig: Rig) -> Scene:
+    return Scene(engine, rig)
 
 
 async def first_comment(lines: AsyncIterator[str]) -> tuple[int, str, str]:
