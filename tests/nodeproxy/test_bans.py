@@ -11,6 +11,7 @@ from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.protocol.errors import LuckrigError
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
+from tests.nodeproxy.conditions import until
 from tests.nodeproxy.rigs import Rig, StandInTracker, make_token, running_rig
 
 USER = "pseudonym-of-a-user"
@@ -82,7 +83,7 @@ async def test_reply_in_one_piece_becomes_a_403_and_frees_the_engine(
     engine.pace = pace = OnDemand()
     pace.allow(2)
     request = asyncio.create_task(rig.chat())
-    await _until(lambda: len(engine.requests) == 1)
+    await until(lambda: len(engine.requests) == 1)
     await ban(rig, USER)
     assert error_of(await request) == REFUSED
     await engine.left.acquire()
@@ -95,9 +96,9 @@ async def test_request_that_waits_for_its_turn_leaves_the_queue(
 ) -> None:
     engine.pace = pace = OnDemand()
     running = asyncio.create_task(rig.chat(token=make_token(sub=OTHER)))
-    await _until(lambda: len(engine.requests) == 1)
+    await until(lambda: len(engine.requests) == 1)
     waiting = asyncio.create_task(rig.chat(stream=stream))
-    await _until(lambda: rig.node.queue.waiting == 1)
+    await until(lambda: rig.node.queue.waiting == 1)
     await ban(rig, USER)
     assert error_of(await waiting) == REFUSED
     assert rig.node.queue.waiting == 0
@@ -114,7 +115,7 @@ async def test_body_that_is_still_coming_is_not_waited_for(engine: FakeOpenAi, r
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n"
         f"Content-Type: application/json\r\nAuthorization: Bearer {rig.token}\r\n\r\n{{".encode()
     )
-    await _until(lambda: rig.node.bans.running)
+    await until(lambda: rig.node.bans.running)
     await ban(rig, USER)
     assert b" 403 " in await reader.readline()
     writer.close()
@@ -127,11 +128,11 @@ async def test_client_that_leaves_and_is_banned_at_once_does_no_harm(
     engine.pace = pace = OnDemand()
     pace.allow(2)
     request = asyncio.create_task(rig.chat(stream=True))
-    await _until(lambda: len(engine.requests) == 1)
+    await until(lambda: len(engine.requests) == 1)
     request.cancel()
     await ban(rig, USER)
     await engine.left.acquire()
-    await _until(lambda: not rig.node.bans.running)
+    await until(lambda: not rig.node.bans.running)
     assert rig.node.queue.active == 0
     pace.allow(100)
     assert (await rig.chat(token=make_token(sub=OTHER))).status_code == 200
@@ -144,7 +145,7 @@ async def test_client_that_takes_nothing_holds_no_engine_once_banned(
     pace.allow(2)
     client = _Unwilling(rig)
     serving = asyncio.create_task(rig.node.app(client, client.head))
-    await _until(lambda: client.taken)
+    await until(lambda: client.taken)
     await ban(rig, USER)
     await serving
     assert rig.node.queue.active == 0
@@ -176,7 +177,7 @@ async def test_nothing_is_kept_of_exchanges_that_are_over(rig: Rig) -> None:
         await rig.chat(token=token)
         await rig.chat(token=token, stream=True)
         await rig.chat(token=token, model="other")
-    await _until(lambda: not rig.node.bans.running)
+    await until(lambda: not rig.node.bans.running)
 
 
 class _Unwilling:
@@ -213,9 +214,3 @@ class _Unwilling:
 
     def abort(self) -> None:
         """Nothing to close."""
-
-
-async def _until(condition: Any) -> None:
-    """Let other tasks run until it holds; the test's timeout bounds it."""
-    while not condition():
-        await asyncio.sleep(0.001)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
@@ -10,6 +9,7 @@ import pytest
 
 from tests.fake_engines.engine import FakeEngine
 from tests.fake_engines.knobs import FAULTS, Fault
+from tests.nodeproxy.conditions import until
 from tests.nodeproxy.dialect_cases import CASES, EMBEDDER, rig_of
 from tests.nodeproxy.rigs import Rig
 
@@ -77,7 +77,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_fault_frees_everything(
     async with rig_of(name, max_active=1) as (engine, rig):
         engine.fault = fault
         request = asyncio.create_task(rig.chat(stream=True))
-        await _until(lambda: engine.answering == 1)
+        await until(lambda: engine.answering == 1)
         request.cancel()
         await _is_free(engine, rig)
 
@@ -128,10 +128,4 @@ def _assert_tells_nothing(answer: httpx2.Response) -> None:
 
 async def _is_free(engine: FakeEngine, rig: Rig) -> None:
     """The turn is given back, and the engine works for nobody."""
-    await _until(lambda: rig.node.queue.active == 0 and engine.answering == 0)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until it holds; the test's timeout bounds it."""
-    while not condition():
-        await asyncio.sleep(0.001)
+    await until(lambda: rig.node.queue.active == 0 and engine.answering == 0)

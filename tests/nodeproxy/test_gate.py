@@ -19,6 +19,7 @@ from luckrig.protocol.telemetry import GpuReading
 from luckrig.protocol.tokens import OWNER_PRIORITY
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
+from tests.nodeproxy.conditions import until
 from tests.nodeproxy.rigs import Rig, make_token, running_rig
 from tests.nodeproxy.test_proxy import asked, error_of, events
 
@@ -129,12 +130,6 @@ async def test_a_drain_serves_whoever_waits_and_then_lets_the_rig_end(
     assert events((await waiting).text)[-1] == "[DONE]"
     await gate.look()
     assert gate.drained.is_set()
-
-
-async def until(condition: Any) -> None:
-    """Wait for something that has no event; the test's own limit ends it."""
-    while not condition():
-        await asyncio.sleep(0.005)
 
 
 # The day's tokens, and what is remembered

@@ -14,8 +14,8 @@ from luckrig.nodeproxy.filters.rules import RuleSet
 from luckrig.nodeproxy.server import ServerLimits
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
+from tests.nodeproxy.conditions import until
 from tests.nodeproxy.rigs import make_token, running_rig
-from tests.nodeproxy.test_waiting import until
 
 NEVER: Final = 3600.0
 PATHS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings")

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.moderation import FakeModeration
 from tests.fake_engines.ollama import FakeOllama
 from tests.fake_engines.openai_compatible import FakeOpenAi
+from tests.nodeproxy.conditions import until
 from tests.nodeproxy.moderated_rigs import flags_in, moderated_rig
 from tests.nodeproxy.rigs import Rig
 from tests.nodeproxy.test_proxy import REPLY, error_of, events
@@ -53,12 +54,6 @@ def shown(documents: Sequence[Any]) -> str:
     """The content of a stream's chunks."""
     choices = [choice for document in documents for choice in document["choices"]]
     return "".join(choice["delta"].get("content") or "" for choice in choices)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let other tasks run until it holds; the test's timeout bounds it."""
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 # Record

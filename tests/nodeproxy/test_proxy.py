@@ -13,6 +13,7 @@ from luckrig.protocol.errors import CODES
 from tests.fake_engines.engine import Fault, OnDemand
 from tests.fake_engines.ollama import FakeOllama
 from tests.fake_engines.openai_compatible import FakeOpenAi
+from tests.nodeproxy.conditions import until
 from tests.nodeproxy.rigs import NODE_ID, Rig, make_token, running_rig
 from tests.vectors import load_vectors
 
@@ -324,9 +325,9 @@ async def test_requests_beyond_the_engine_wait_and_beyond_the_queue_are_refused(
     engine.pace = pace = OnDemand()
     async with running_rig(engine.url, max_active=1, max_queue=1) as rig:
         first = asyncio.create_task(rig.chat())
-        await _until(lambda: len(asked(engine)) == 1)
+        await until(lambda: len(asked(engine)) == 1)
         second = asyncio.create_task(rig.chat())
-        await _until(lambda: rig.node.queue.waiting == 1)
+        await until(lambda: rig.node.queue.waiting == 1)
         assert error_of(await rig.chat()) == (429, "queue_full")
         assert len(asked(engine)) == 1
         health = (await rig.http.get("/health")).json()
@@ -344,21 +345,21 @@ async def test_client_that_leaves_frees_the_engine(
     engine.pace = pace = OnDemand()
     pace.allow(2)
     request = asyncio.create_task(rig.chat(stream=stream))
-    await _until(lambda: len(asked(engine)) == 1)
+    await until(lambda: len(asked(engine)) == 1)
     request.cancel()
     await engine.left.acquire()
-    await _until(lambda: rig.node.queue.active == 0)
+    await until(lambda: rig.node.queue.active == 0)
 
 
 async def test_client_that_leaves_the_queue_never_reaches_the_engine(engine: FakeOpenAi) -> None:
     engine.pace = OnDemand()
     async with running_rig(engine.url, max_active=1) as rig:
         first = asyncio.create_task(rig.chat())
-        await _until(lambda: len(asked(engine)) == 1)
+        await until(lambda: len(asked(engine)) == 1)
         second = asyncio.create_task(rig.chat())
-        await _until(lambda: rig.node.queue.waiting == 1)
+        await until(lambda: rig.node.queue.waiting == 1)
         second.cancel()
-        await _until(lambda: rig.node.queue.waiting == 0)
+        await until(lambda: rig.node.queue.waiting == 0)
         first.cancel()
         await engine.left.acquire()
         assert len(asked(engine)) == 1
@@ -392,7 +393,7 @@ async def test_engine_that_is_down_gives_503_with_retry_after(engine: FakeOpenAi
     response = await rig.chat(stream=True)
     assert error_of(response) == (503, "engine_unavailable")
     assert int(response.headers["retry-after"]) > 0
-    await _until(lambda: rig.node.watch.state.status == "down")  # no need to wait for the next look
+    await until(lambda: rig.node.watch.state.status == "down")  # no need to wait for the next look
     assert (await rig.http.get("/health")).json()["status"] == "unavailable"
 
 
@@ -477,9 +478,3 @@ async def test_a_bug_becomes_500_without_a_trace_of_the_prompt(
     assert response.headers["luckrig-request"] in response.json()["error"]["message"]
     assert MARKER not in response.text + caplog.text
     assert "RuntimeError at" in caplog.text
-
-
-async def _until(condition: Any) -> None:
-    """Let other tasks run until it holds; the test's timeout bounds it."""
-    while not condition():
-        await asyncio.sleep(0.001)

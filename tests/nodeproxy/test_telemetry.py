@@ -22,6 +22,7 @@ from luckrig.protocol.telemetry import (
 from tests.fake_engines.engine import Fault, OnDemand
 from tests.fake_engines.moderation import FakeModeration
 from tests.fake_engines.openai_compatible import FakeOpenAi
+from tests.nodeproxy.conditions import until
 from tests.nodeproxy.moderated_rigs import moderated_rig
 from tests.nodeproxy.prometheus import values
 from tests.nodeproxy.rigs import Rig, make_token, running_rig
@@ -29,12 +30,6 @@ from tests.nodeproxy.test_sensors import RTX_3090, machine
 from tests.nodeproxy.test_waiting import stream_of
 
 FORBIDDEN = "a nude 12 year old"
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let other tasks run until it holds; the test's timeout bounds it."""
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from luckrig.protocol.tokens import OWNER_PRIORITY
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
+from tests.nodeproxy.conditions import until
 from tests.nodeproxy.rigs import Rig, make_token, running_rig
 
 COMMENT = re.compile(r"^: queue position=(\d+) eta=(\d+|unknown) ticket=([\w-]{22})$")
@@ -37,12 +38,6 @@ class Scene:
 
     async def ask(self, method: str, ticket: str) -> httpx2.Response:
         return await self.rig.http.request(method, f"/luckrig/queue/{ticket}")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until it holds; the test's timeout bounds it."""
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 @pytest.fixture
