@@ -1,13 +1,12 @@
 """Runs a stand-in by hand: python -m tests.fake_engines DIALECT [--help]."""
 
 import argparse
-import asyncio
-import sys
 from typing import Final, NamedTuple, cast
 
 from tests.fake_engines.dialects import DIALECTS
 from tests.fake_engines.engine import FakeEngine
 from tests.fake_engines.knobs import FAULTS, FakeModel, Fault, PerSecond
+from tests.fake_engines.server import serve_by_hand
 
 _FAULT_LIST: Final = "faults:\n" + "\n".join(
     f"  {name:14}{meaning}" for name, meaning in FAULTS.items()
@@ -77,17 +76,7 @@ def main() -> None:
     """Serve until interrupted."""
     options = make_parser().parse_args()
     port = DIALECTS[options.dialect].port if options.port is None else options.port
-
-    async def serve() -> None:
-        engine = await make_engine(options).start(port)
-        sys.stdout.write(f"{engine.url}\n")
-        sys.stdout.flush()
-        await asyncio.Event().wait()
-
-    try:
-        asyncio.run(serve())
-    except KeyboardInterrupt:
-        pass
+    serve_by_hand(lambda: make_engine(options), port)
 
 
 if __name__ == "__main__":

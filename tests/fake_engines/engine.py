@@ -1,9 +1,10 @@
 """The part that all stand-ins share: a server, what was asked of it, its knobs."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import cycle
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from tests.fake_engines.knobs import (
     REPLY,
@@ -15,6 +16,7 @@ from tests.fake_engines.knobs import (
     PerSecond,
     vector_of,
 )
+from tests.fake_engines.server import StandIn
 from tests.fake_engines.wire import (
     Exchange,
     Over,
@@ -33,7 +35,7 @@ __all__ = [
 _BYTES_PER_TOKEN = 4
 
 
-class FakeEngine:
+class FakeEngine(StandIn):
     """A server on 127.0.0.1. Sub-classes speak a dialect in answer().
 
     The knobs, which may be changed between requests: models; reply, its tokens; pace; fault, and
@@ -70,6 +72,7 @@ class FakeEngine:
         api_key: str | None = None,
         calls_tools: bool = False,
     ) -> None:
+        super().__init__()
         self.models = list(models) or [FakeModel(self.default_model)]
         self.reply = list(reply)
         self.pace: Pace = pace or AtOnce()
@@ -83,40 +86,17 @@ class FakeEngine:
         self.requests: list[Request] = []
         self.left = asyncio.Semaphore(0)
         self.answering = 0
-        self.url = ""
         self._turns = asyncio.Semaphore(slots or 1_000_000)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-
-    async def start(self, port: int = 0) -> Self:
-        """Listen; port 0 takes a free one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def stop(self) -> None:
-        """Close all connections."""
-        if self._server is not None:
-            self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.stop()
 
     # For a dialect
 
+    @abstractmethod
     async def answer(self, exchange: Exchange) -> None:
         """Answer one request in this engine's dialect. May raise Refusal."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusals(self) -> Mapping[Fault, Refusal]:
         """How this engine says busy, loading, locked, too-long."""
-        raise NotImplementedError
 
     def generates(self, request: Request) -> bool:
         """Whether a request is one for text or vectors."""
@@ -138,6 +118,17 @@ class FakeEngine:
         is_result = asked["messages"][-1]["role"] == "tool"
         return None if is_result else str(asked["tools"][0]["function"]["name"])
 
+    # For StandIn
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See StandIn."""
+        early = b""
+        while True:
+            request = await read_request(reader, early)
+            self.requests.append(request)
+            exchange = Exchange(request, writer, self.lines)
+            early = await self._answer_or_notice_leaving(exchange, reader)
+
     # Inside
 
     async def _strike(self, exchange: Exchange) -> None:
@@ -158,23 +149,6 @@ class FakeEngine:
                 raise Over
             case _:
                 pass
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        early = b""
-        try:
-            while True:
-                request = await read_request(reader, early)
-                self.requests.append(request)
-                exchange = Exchange(request, writer, self.lines)
-                early = await self._answer_or_notice_leaving(exchange, reader)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client has gone, or the test is over
-        finally:
-            self._tasks.discard(task)
-            writer.close()
 
     async def _answer_or_notice_leaving(
         self, exchange: Exchange, reader: asyncio.StreamReader

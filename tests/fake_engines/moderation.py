@@ -6,13 +6,13 @@ python -m tests.fake_engines.moderation [--port 8001] [--flag WORD]
 import argparse
 import asyncio
 import gzip
-import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 
 from tests.fake_engines.scripted import Peer
+from tests.fake_engines.server import StandIn, serve_by_hand
 
 CATEGORIES: Final = ("harassment", "hate", "illicit", "self-harm", "sexual", "violence")
 ANSWER_SECONDS: Final = 0.2
@@ -21,7 +21,7 @@ ANSWER_SECONDS: Final = 0.2
 Results = list[dict[str, Any]]
 
 
-class FakeModeration:
+class FakeModeration(StandIn):
     """A server on 127.0.0.1 that flags texts with certain words.
 
     flagged: word to category. fault: a key of FAULTS. closed: when set, answers wait for allow().
@@ -29,7 +29,10 @@ class FakeModeration:
     that it didn't flag. heads: the requests' heads. connections: how many there were.
     """
 
+    line_bytes = 1 << 22
+
     def __init__(self, *, flagged: dict[str, str] | None = None, fault: str | None = None) -> None:
+        super().__init__()
         self.flagged = flagged or {}
         self.fault = fault
         self.fault_after = 0
@@ -38,10 +41,7 @@ class FakeModeration:
         self.heads: list[str] = []
         self.models: list[str | None] = []
         self.connections = 0
-        self.url = ""
         self._allowed: asyncio.Semaphore | None = None
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def hold(self) -> None:
         """From now on answers wait for allow()."""
@@ -52,26 +52,6 @@ class FakeModeration:
         assert self._allowed is not None
         for _ in range(count):
             self._allowed.release()
-
-    async def start(self, port: int = 0) -> Self:
-        """Listen; port 0 takes a free one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=1 << 22)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def stop(self) -> None:
-        """Close all connections."""
-        if self._server is not None:
-            self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.stop()
 
     def judge(self, text: str) -> dict[str, Any]:
         """One result, as OpenAI writes it."""
@@ -84,20 +64,12 @@ class FakeModeration:
             "category_applied_input_types": {name: ["text"] for name in names},
         }
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See StandIn."""
         self.connections += 1
         peer = Peer(self.connections, reader, writer)
-        try:
-            while True:
-                await self._answer(peer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client has gone, or the test is over
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+        while True:
+            await self._answer(peer)
 
     async def _answer(self, peer: Peer) -> None:
         head, _, body = (await peer.request()).partition(b"\r\n\r\n")
@@ -224,17 +196,8 @@ def main() -> None:
     parser.add_argument("--flag", action="append", default=[], metavar="WORD")
     options = parser.parse_args()
 
-    async def serve() -> None:
-        service = FakeModeration(flagged=dict.fromkeys(options.flag, "violence"))
-        await service.start(options.port)
-        sys.stdout.write(f"{service.url}\n")
-        sys.stdout.flush()
-        await asyncio.Event().wait()
-
-    try:
-        asyncio.run(serve())
-    except KeyboardInterrupt:
-        pass
+    flagged = dict.fromkeys(options.flag, "violence")
+    serve_by_hand(lambda: FakeModeration(flagged=flagged), options.port)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from luckrig.nodeproxy.upstream import Upstream
+from tests.fake_engines.server import StandIn
 
 
 class Peer:
@@ -53,37 +54,29 @@ class Peer:
 Script = Callable[[Peer], Awaitable[None]]
 
 
+class _Scripted(StandIn):
+    def __init__(self, script: Script) -> None:
+        super().__init__()
+        self._script = script
+        self._count = 0
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See StandIn."""
+        peer, self._count = Peer(self._count, reader, writer), self._count + 1
+        await self._script(peer)
+
+
 @asynccontextmanager
 async def scripted_engine(
     script: Script, *, ssl_context: ssl.SSLContext | None = None
 ) -> AsyncGenerator[str, None]:
     """Run the script for each connection; gives the origin. The connection closes at its end."""
-    tasks: set[asyncio.Task[None]] = set()
-    count = 0
-
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal count
-        peer, count = Peer(count, reader, writer), count + 1
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await script(peer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client left in the middle, or the test is over
-        finally:
-            tasks.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=ssl_context)
-    port = server.sockets[0].getsockname()[1]
+    server = _Scripted(script)
+    await server.start(ssl_context=ssl_context)
     try:
-        yield f"http{'s' if ssl_context else ''}://127.0.0.1:{port}"
+        yield server.url
     finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.stop()
 
 
 @asynccontextmanager
