@@ -16,6 +16,7 @@ A stream is one request and its answer, two directions with a body each:
   over. Any other frame on a stream that isn't there is a Violation.
 """
 
+from abc import ABC, abstractmethod
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -153,7 +154,7 @@ class _Stream:
         self.sent_head = self.got_head = self.sent_end = self.got_end = self.is_reset = False
 
 
-class _End:
+class _End(ABC):
     """What both ends have in common: streams, windows, order."""
 
     def __init__(self) -> None:
@@ -231,11 +232,13 @@ class _End:
 
     # What it gets
 
+    @abstractmethod
     def _on_control(self, kind: int, payload: bytes) -> Event | None:
-        raise NotImplementedError
+        """A frame of no stream: who may send which, and when, differs between the ends."""
 
+    @abstractmethod
     def _on_begin(self, kind: int, stream: int, payload: bytes) -> Event | None:
-        raise NotImplementedError
+        """What can only be OPEN or HEAD: each end gets one of them, and sends the other."""
 
     def _on_data(self, stream: int, payload: bytes) -> Event | None:
         state = self._speaking(stream, "DATA")
