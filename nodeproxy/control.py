@@ -87,8 +87,9 @@ class RigStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: its state, whether the rig is open or not. reason: why it is closed, None when it is
     open. opens_at, changes_at: if known; changes_at is when time alone changes the answer next.
-    served: replies since started_at. tokens_today: of others. blind: wishes without a sensor.
-    tracker: its full address. engine_url: without its key. tunnel: None where the rig listens.
+    served: replies since started_at, also those that were cut (ReceiptBook.signed), as in
+    tokens_today, which are others'. blind: wishes without a sensor. tracker: its full address.
+    engine_url: without its key. tunnel: None where the rig listens.
     """
 
     name: str

@@ -103,9 +103,10 @@ class Counters:
     """All of them. clock: Unix seconds. monotonic: seconds from any origin.
 
     requests: (endpoint, outcome) to number; an outcome is DONE, GONE or an error's code, and the
-    endpoint empty where there was none. served: replies that came to their end. failed: requests
-    that the engine or the rig failed. rule_hits: category to number. queue_wait: of requests that
-    got their turn. first_token: from there to the first token.
+    endpoint empty where there was none. served: replies that came to their end; those that were cut
+    have receipts as well, see ReceiptBook.signed. failed: requests that the engine or the rig
+    failed. rule_hits: category to number. queue_wait: of requests that got their turn.
+    first_token: from there to the first token.
     """
 
     def __init__(self, *, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:

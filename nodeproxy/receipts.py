@@ -41,6 +41,8 @@ class ReceiptBook:
 
     lost: receipts that nobody ever got, since the start.
     on_served: told whose request took how many tokens, prompt and reply. signed: receipts so far.
+    A reply that was cut in the middle has one too, for what came of it: signed counts the rig's
+    work, as its owner sees it, and Counters.served the replies that came to their end.
     """
 
     def __init__(
