@@ -213,6 +213,10 @@ class Session:
         self._streams.pop(stream, None)
         self._blocked.pop(stream, None)
 
+    # The tracker's end (relay/tunnel.py) has a queue and a writer of the same shape. Tracker and
+    # node proxy share protocol/ alone, which knows no tasks; and they slow down differently: here
+    # each stream is called back, there whoever uploads waits.
+
     def _put(self, data: bytes) -> None:
         if not data or self._is_closed:
             return

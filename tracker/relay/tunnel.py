@@ -189,6 +189,8 @@ class Tunnel:
         self._put(self._end.ping(self._pings.to_bytes(PING_BYTES)) or b"")
         self._timer = self._loop.call_later(self._ping_seconds, self._on_timer)
 
+    # The rig's end has a writer of this shape: nodeproxy/tunnel/session.py says why each has one.
+
     def _put(self, data: bytes) -> None:
         if not data or self._is_closed:
             return
