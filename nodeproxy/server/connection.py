@@ -14,6 +14,7 @@ import httptools
 import msgspec
 
 from luckrig.nodeproxy.deadline import Deadline
+from luckrig.nodeproxy.server.body import RequestBody
 from luckrig.nodeproxy.server.counts import ConnectionCounts
 from luckrig.nodeproxy.server.head import DateHeader, header_block, status_line
 from luckrig.nodeproxy.server.limits import ServerLimits
@@ -65,9 +66,6 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_address",
         "_body",
-        "_body_bytes",
-        "_body_fault",
-        "_body_waiter",
         "_deadline",
         "_drained",
         "_early",
@@ -83,7 +81,6 @@ class ClientConnection(asyncio.Protocol):
         "_is_closing",
         "_is_congested",
         "_is_reading",
-        "_is_whole",
         "_keeper",
         "_keeps_alive",
         "_limits",
@@ -113,11 +110,9 @@ class ClientConnection(asyncio.Protocol):
         """Ready for the next request."""
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._framing_bytes = self._body_bytes = 0
-        self._body: list[bytes] = []
-        self._body_fault: PeerError | None = None
-        self._body_waiter: asyncio.Future[None] | None = None
-        self._is_reading = self._has_head = self._is_whole = self._has_extra = False
+        self._framing_bytes = 0
+        self._body = RequestBody(self._limits.body_bytes)
+        self._is_reading = self._has_head = self._has_extra = False
         self._early = b""
         self._head_out: bytes | None = None
         self._has_body = True
@@ -135,22 +130,16 @@ class ClientConnection(asyncio.Protocol):
 
     async def read_body(self) -> bytes:
         """See exchange.Connection."""
-        if not self._is_whole and self._body_fault is None:
-            if self._expects:
-                self._transport.write(_CONTINUE)
-            self._body_waiter = self._loop.create_future()
-            await self._body_waiter
-        if self._body_fault is not None:
-            raise self._body_fault
-        body, self._body = self._body, []
-        return body[0] if len(body) == 1 else b"".join(body)
+        if self._expects and self._body.is_coming:
+            self._transport.write(_CONTINUE)
+        return await self._body.read()
 
     def start(self, status: int, headers: bytes, *, length: int | None) -> None:
         """See exchange.Connection."""
         self._is_chunked = length is None and self._version != "1.0"
         self._keeps_alive = (
             self._wants_more
-            and self._is_whole
+            and self._body.is_whole
             and not self._has_extra
             and not self._keeper.is_stopping
             and (length is not None or self._is_chunked)
@@ -220,7 +209,7 @@ class ClientConnection(asyncio.Protocol):
         """Bytes of a request, or bytes that nobody wants."""
         if self._is_closing:
             return
-        if self._is_whole:
+        if self._body.is_whole:
             if self._is_answered and self._keeps_alive:
                 self._early += data  # the client is quicker than our task's last steps
             else:
@@ -296,40 +285,25 @@ class ClientConnection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
-        if self._has_extra or self._body_fault is not None:
+        if self._has_extra or self._body.has_failed:
             return
         self._framing_bytes = 0
-        self._body_bytes += len(body)
-        if self._body_bytes > self._limits.body_bytes:
-            why = f"This rig takes at most {self._limits.body_bytes} bytes."
-            self._fail_body(PeerError("body_too_large", why))
-        else:
-            self._body.append(body)
+        self._body.add(body)
 
     def on_message_complete(self) -> None:
         """The body is whole."""
         if self._has_extra or self._is_closing:
             return
-        self._is_whole = True
         self._framing_bytes = 0
         self._deadline.clear()
-        self._wake_body()
+        self._body.end()
 
     # Inside
-
-    def _wake_body(self) -> None:
-        if self._body_waiter is not None and not self._body_waiter.done():
-            self._body_waiter.set_result(None)
-
-    def _fail_body(self, fault: PeerError) -> None:
-        self._body.clear()
-        self._body_fault = fault
-        self._wake_body()
 
     def _refuse(self, fault: PeerError) -> None:
         """What has come can't be answered by the application, or can no longer."""
         if self._task is not None:
-            self._fail_body(fault)
+            self._body.fail(fault)
         elif not self._is_closing:
             self._keeper.counts.malformed += 1
             self._has_head = True
@@ -342,7 +316,7 @@ class ClientConnection(asyncio.Protocol):
         self._task = None
         if not self._is_answered:
             self._transport.abort()
-        elif self._keeps_alive and self._is_whole and not self._has_extra:
+        elif self._keeps_alive and self._body.is_whole and not self._has_extra:
             early = self._early
             self._reset()
             if self._keeper.is_stopping:
@@ -369,7 +343,7 @@ class ClientConnection(asyncio.Protocol):
         if self._is_closing or self._is_congested:
             self._transport.abort()
         elif self._task is not None:
-            self._fail_body(PeerError("invalid_request", "The body didn't arrive in time."))
+            self._body.fail_late()
         elif self._is_reading:
             self._refuse(_malformed("The request didn't arrive in time."))
         else:

@@ -5,8 +5,8 @@ import re
 from typing import Final, Protocol
 
 from luckrig.nodeproxy.deadline import Deadline
+from luckrig.nodeproxy.server.body import RequestBody
 from luckrig.nodeproxy.server.limits import ServerLimits
-from luckrig.protocol.errors import PeerError
 from luckrig.protocol.tunnel.frames import WINDOW_BYTES, ReplyHead, ResetCode
 
 _ODD: Final = re.compile(r"[^\t\x20-\x7e]")
@@ -54,11 +54,9 @@ class TunnelConnection:
         self._deadline = Deadline(self._loop, self._on_deadline)
         self._deadline.set(limits.body_seconds)
         self._task: asyncio.Task[None] | None = None
-        self._body: list[bytes] = []
-        self._body_bytes = self._uncredited = 0
-        self._body_fault: PeerError | None = None
-        self._body_waiter: asyncio.Future[None] | None = None
-        self._is_whole = self._is_answered = self._is_over = self._lags = False
+        self._body = RequestBody(limits.body_bytes)
+        self._uncredited = 0
+        self._is_answered = self._is_over = self._lags = False
         self._head: ReplyHead | None = None
         self._unsent: list[bytes] = []
         self._drained: asyncio.Future[None] | None = None
@@ -72,13 +70,7 @@ class TunnelConnection:
 
     async def read_body(self) -> bytes:
         """See exchange.Connection."""
-        if not self._is_whole and self._body_fault is None:
-            self._body_waiter = self._loop.create_future()
-            await self._body_waiter
-        if self._body_fault is not None:
-            raise self._body_fault
-        body, self._body = self._body, []
-        return b"".join(body)
+        return await self._body.read()
 
     def start(self, status: int, headers: bytes, *, length: int | None) -> None:
         """See exchange.Connection."""
@@ -124,14 +116,8 @@ class TunnelConnection:
 
     def on_data(self, data: bytes) -> None:
         """Some of the request's body."""
-        if self._body_fault is not None or self._is_over:
+        if self._is_over or not self._body.add(data):
             return
-        self._body_bytes += len(data)
-        if self._body_bytes > self._limits.body_bytes:
-            why = f"This rig takes at most {self._limits.body_bytes} bytes."
-            self._fail_body(PeerError("body_too_large", why))
-            return
-        self._body.append(data)
         self._uncredited += len(data)
         if self._uncredited >= WINDOW_BYTES // 2:
             self._lane.send_credit(self._number, self._uncredited)
@@ -139,10 +125,9 @@ class TunnelConnection:
 
     def on_end(self) -> None:
         """The request's body is whole."""
-        self._is_whole = True
         if not self._lags:
             self._deadline.clear()
-        self._wake_body()
+        self._body.end()
 
     def on_room(self) -> None:
         """More may be sent."""
@@ -178,15 +163,6 @@ class TunnelConnection:
             self._lane.send_end(self._number)
             self._finish()
 
-    def _fail_body(self, fault: PeerError) -> None:
-        self._body.clear()
-        self._body_fault = fault
-        self._wake_body()
-
-    def _wake_body(self) -> None:
-        if self._body_waiter is not None and not self._body_waiter.done():
-            self._body_waiter.set_result(None)
-
     def _give_up(self, code: ResetCode) -> None:
         if not self._is_over:
             self._lane.send_reset(self._number, code)
@@ -208,4 +184,4 @@ class TunnelConnection:
             if self._task is not None:
                 self._task.cancel()
         else:
-            self._fail_body(PeerError("invalid_request", "The body didn't arrive in time."))
+            self._body.fail_late()
