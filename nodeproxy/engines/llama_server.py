@@ -22,7 +22,11 @@ from luckrig.nodeproxy.engines.models import (
     status_of,
     unsupported,
 )
-from luckrig.nodeproxy.engines.openai_compatible import OpenAiCompatible, require_chosen_tool
+from luckrig.nodeproxy.engines.openai_compatible import (
+    OpenAiCompatible,
+    refuse_suffix,
+    require_chosen_tool,
+)
 from luckrig.protocol.descriptor import Capability, EngineKind, Offer
 from luckrig.protocol.openai.embeddings import EmbeddingsRequest
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
@@ -113,8 +117,7 @@ class LlamaServer(OpenAiCompatible):
 
     def adapt_completion(self, request: CompletionRequest, body: dict[str, Any]) -> None:
         """Its /v1/completions knows no suffix."""
-        if request.suffix is not None:
-            raise unsupported("suffix", "This rig's engine can't fill in text before a suffix.")
+        refuse_suffix(request)
 
     def adapt_embeddings(self, request: EmbeddingsRequest, body: dict[str, Any]) -> None:
         """It knows no dimensions. Its base64 is a quarter of the bytes of its numbers."""

@@ -31,7 +31,11 @@ from luckrig.nodeproxy.engines.models import (
     status_of,
     unsupported,
 )
-from luckrig.nodeproxy.engines.openai_compatible import OpenAiCompatible, require_chosen_tool
+from luckrig.nodeproxy.engines.openai_compatible import (
+    OpenAiCompatible,
+    refuse_suffix,
+    require_chosen_tool,
+)
 from luckrig.protocol.descriptor import Capability, EngineKind, Offer
 from luckrig.protocol.openai.embeddings import EmbeddingsRequest
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest, JsonFormat
@@ -153,8 +157,7 @@ class LmStudio(OpenAiCompatible):
 
     def adapt_completion(self, request: CompletionRequest, body: dict[str, Any]) -> None:
         """See the table above."""
-        if request.suffix is not None:
-            raise unsupported("suffix", "This rig's engine can't fill in text before a suffix.")
+        refuse_suffix(request)
         if request.logprobs is not None:
             raise unsupported("logprobs", "This rig's engine gives no logprobs.")
 

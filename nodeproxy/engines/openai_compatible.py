@@ -26,6 +26,7 @@ from luckrig.nodeproxy.engines.models import (
     public_name,
     read_answer,
     status_of,
+    unsupported,
 )
 from luckrig.protocol.descriptor import EngineKind, Offer
 from luckrig.protocol.errors import LuckrigError, PeerError
@@ -154,6 +155,12 @@ def require_chosen_tool(request: ChatRequest, body: dict[str, Any]) -> None:
     if isinstance(request.tool_choice, ChosenTool):
         body["tools"] = [_chosen(request, request.tool_choice)]
         body["tool_choice"] = "required"
+
+
+def refuse_suffix(request: CompletionRequest) -> None:
+    """Where an engine's /v1/completions would ignore it. Raises PeerError unsupported_parameter."""
+    if request.suffix is not None:
+        raise unsupported("suffix", "This rig's engine can't fill in text before a suffix.")
 
 
 def _chosen(request: ChatRequest, choice: ChosenTool) -> Tool:

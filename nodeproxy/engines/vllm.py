@@ -25,7 +25,7 @@ from luckrig.nodeproxy.engines.models import (
     status_of,
     unsupported,
 )
-from luckrig.nodeproxy.engines.openai_compatible import OpenAiCompatible
+from luckrig.nodeproxy.engines.openai_compatible import OpenAiCompatible, refuse_suffix
 from luckrig.protocol.descriptor import EngineKind, Offer
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.openai.requests import ChatRequest, CompletionRequest
@@ -105,8 +105,7 @@ class Vllm(OpenAiCompatible):
 
     def adapt_completion(self, request: CompletionRequest, body: dict[str, Any]) -> None:
         """It knows no suffix."""
-        if request.suffix is not None:
-            raise unsupported("suffix", "This rig's engine can't fill in text before a suffix.")
+        refuse_suffix(request)
 
     def fault(self, status: int, body: bytes) -> LuckrigError:
         """See base.Dialect."""
