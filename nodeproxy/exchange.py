@@ -101,6 +101,18 @@ class Exchange:
         call = self.call
         return isinstance(call, ChatRequest | CompletionRequest) and bool(call.stream)
 
+    @property
+    def known_claims(self) -> Claims:
+        """The claims, for whoever comes after authenticate."""
+        assert self.claims is not None, "authenticate comes first"  # noqa: S101 -- narrows the type
+        return self.claims
+
+    @property
+    def known_call(self) -> ChatRequest | CompletionRequest | EmbeddingsRequest:
+        """The call, for whoever comes after reading."""
+        assert self.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
+        return self.call
+
     def on_close(self, release: Callable[[], None]) -> None:
         """Call release when the exchange is over, however it ends; the last one first."""
         self._owed.append(release)

@@ -72,14 +72,13 @@ class ReceiptBook:
         self, exchange: Exchange, timing: Timing, *, completion_tokens: int, finish: Finish
     ) -> str:
         """Sign what was served to an exchange, as far as it was measured, and keep it."""
-        claims, call = exchange.claims, exchange.call
-        assert claims is not None and call is not None, "it was served"  # noqa: S101
+        claims = exchange.known_claims
         receipt = Receipt(
             iss=self._node_id,
             jti=claims.jti,
             req=exchange.request_id,
             iat=int(self._clock()),
-            model=call.model,
+            model=exchange.known_call.model,
             prompt_tokens=timing.prompt_tokens or 0,
             completion_tokens=completion_tokens,
             streamed=timing.streamed,

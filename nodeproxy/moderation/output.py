@@ -161,15 +161,14 @@ class OutputBlocker:
         self, chunks: Chunks, exchange: Exchange, meter: Meter, close: Callable[[], None]
     ) -> Chunks:
         """See OutputGuard."""
-        assert exchange.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
-        subject = subject_of(exchange)
+        call, subject = exchange.known_call, subject_of(exchange)
 
         async def refused(verdict: Verdict, last: Chunk) -> None:
             close()
             meter.see([last])
             await self.flags.note(subject, verdict, "output")
 
-        rewriter = Rewriter(chat=isinstance(exchange.call, ChatRequest), model=exchange.call.model)
+        rewriter = Rewriter(chat=isinstance(call, ChatRequest), model=call.model)
         windows = CheckedWindows(
             chunks,
             HoldBack(rewriter),

@@ -14,7 +14,6 @@ class HoldToLimits:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Count it, until the exchange is over."""
-        claims = exchange.claims
-        assert claims is not None, "authenticate comes first"  # noqa: S101 -- narrows the type
+        claims = exchange.known_claims
         self.usage.begin(claims)
         exchange.on_close(lambda: self.usage.end(claims))

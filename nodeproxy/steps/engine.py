@@ -67,8 +67,7 @@ class Engine:
 
     def reply_headers(self, exchange: Exchange) -> bytes:
         """What the head of every reply says of the model and the wait."""
-        assert exchange.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
-        quantization = self.quantization_of(exchange.call.model) or "unknown"
+        quantization = self.quantization_of(exchange.known_call.model) or "unknown"
         return b"luckrig-quant: %b\r\nluckrig-queue-ms: %.0f\r\n" % (
             quantization.encode("ascii", "replace"),
             exchange.queue_seconds * 1000,

@@ -66,8 +66,7 @@ class Generate:
         return EngineReply(response, call.decoder, meter)
 
     def _engine_call(self, exchange: Exchange) -> Call:
-        assert exchange.claims is not None, "authenticate comes first"  # noqa: S101
-        request, allowed = _request(exchange), exchange.claims.lim.output_tokens
+        request, allowed = _request(exchange), exchange.known_claims.lim.output_tokens
         if isinstance(request, ChatRequest):
             return self.engine.dialect.chat(request, max_output_tokens=allowed)
         return self.engine.dialect.completion(request, max_output_tokens=allowed)
