@@ -17,7 +17,7 @@ from bench.processes import own_bytes, raise_file_limit
 from bench.rig import Allocation, Allocations
 from bench.spread import slope
 from bench.workshop import Workshop, workshop
-from luckrig.cli.serve import run
+from luckrig.cli.loop import run
 
 STREAMS: Final = 10_000
 STEPS: Final = 10

@@ -16,7 +16,7 @@ import msgspec
 
 from bench.chat import HOST, encode_request, is_whole_document, is_whole_stream, unchunked
 from bench.processes import cpu_seconds, say
-from luckrig.cli.serve import run
+from luckrig.cli.loop import run
 
 MAX_ERRORS: Final = 50
 DRAIN_SECONDS: Final = 30.0

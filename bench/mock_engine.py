@@ -23,7 +23,7 @@ from typing import Any, Final
 import msgspec
 
 from bench.processes import say
-from luckrig.cli.serve import run
+from luckrig.cli.loop import run
 
 PACE_SECONDS: Final = 0.010
 MODELS: Final = ("burst", "split", "paced", "flood", "idle")

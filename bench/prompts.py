@@ -20,7 +20,7 @@ from bench.bars import Bar, Finding
 from bench.machine import NOISE_LIMIT, NoiseMeter
 from bench.processes import Child, cpu_pair, say
 from bench.spread import estimate
-from luckrig.cli.serve import run
+from luckrig.cli.loop import run
 from luckrig.nodeproxy.exchange import JSON, Exchange
 from luckrig.nodeproxy.steps.obey_rules import ObeyRules
 from luckrig.nodeproxy.steps.read import ReadRequest

@@ -23,7 +23,7 @@ from bench.luckrig_process import Running, start
 from bench.processes import Child
 from bench.relay_rig import Order, State, Wish
 from bench.spread import percentile
-from luckrig.cli.serve import run
+from luckrig.cli.loop import run
 from luckrig.nodeproxy.tunnel.backoff import Backoff
 from tests.tracker.factories import make_node
 

@@ -13,7 +13,7 @@ import httpx2
 import msgspec
 
 from bench.processes import say
-from luckrig.cli.serve import bind, origin_of, run
+from luckrig.cli.loop import bind, origin_of, run
 from luckrig.nodeproxy.exchange import EVENT_STREAM, Connection
 from luckrig.nodeproxy.server import ServerLimits, serving
 from luckrig.nodeproxy.server.connection import RequestHead

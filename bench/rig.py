@@ -16,7 +16,7 @@ import msgspec
 
 from bench.mock_engine import Listening
 from bench.processes import say
-from luckrig.cli.serve import bind, origin_of, run, spare_collector
+from luckrig.cli.loop import bind, origin_of, run, spare_collector
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import create_node
 from luckrig.nodeproxy.server import ServerLimits, serving

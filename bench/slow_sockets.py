@@ -37,7 +37,7 @@ from bench.mock_engine import Listening
 from bench.processes import Child, cpu_pair
 from bench.servers import SERVERS, Server
 from bench.spread import percentile
-from luckrig.cli.serve import run
+from luckrig.cli.loop import run
 
 CHUNKS: Final = 20
 TICK_SECONDS: Final = 1.0

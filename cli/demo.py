@@ -14,11 +14,11 @@ import click
 from luckrig.cli.engines import chosen_engine
 from luckrig.cli.home import Home
 from luckrig.cli.hosting import running_tracker
+from luckrig.cli.loop import bind, origin_of, run, stop_on_signals
 from luckrig.cli.options import ask_tracker, engine_option, json_option, verbose_option
 from luckrig.cli.output import console, note, print_json, say, styled
 from luckrig.cli.rig import RunningRig, running_rig
 from luckrig.cli.rig_plan import RigPlan, chosen, chosen_moderation
-from luckrig.cli.serve import bind, origin_of, run, stop_on_signals
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.settings import ModerationSettings, engine_api_key, engine_context
 from luckrig.protocol.address import TrackerAddress

@@ -10,6 +10,7 @@ from luckrig.cli.desk import until_told_to_stop
 from luckrig.cli.engines import chosen_engine
 from luckrig.cli.home import Home
 from luckrig.cli.hosted_rig import HostedRig, hosted_rig
+from luckrig.cli.loop import run, spare_collector, stop_on_signals
 from luckrig.cli.options import (
     DEFAULT_TRACKER,
     ask_tracker,
@@ -19,7 +20,6 @@ from luckrig.cli.options import (
 )
 from luckrig.cli.output import note, print_json, say
 from luckrig.cli.rig_options import rig_options, with_options
-from luckrig.cli.serve import run, spare_collector, stop_on_signals
 from luckrig.protocol.address import parse_tracker_address
 from luckrig.protocol.errors import LuckrigError
 

@@ -5,9 +5,9 @@ import os
 import click
 
 from luckrig.cli.home import Home
+from luckrig.cli.loop import run
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import print_json, safe_line, say
-from luckrig.cli.serve import run
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.wire import NodeDetail

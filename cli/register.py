@@ -17,6 +17,7 @@ from luckrig.cli.engine_choice import Choice, NoEngine, engine_of
 from luckrig.cli.home import Home
 from luckrig.cli.hosted_rig import HostedRig, hosted_rig
 from luckrig.cli.key_registration import register_at
+from luckrig.cli.loop import run, spare_collector
 from luckrig.cli.options import ask_tracker, is_given, json_option, verbose_option
 from luckrig.cli.output import console, note, print_json, say
 from luckrig.cli.pinning import Pinned, pin, wanted_tracker, with_tracker
@@ -25,7 +26,6 @@ from luckrig.cli.rig_options import rig_options, with_options
 from luckrig.cli.rig_plan import DEFAULT_LISTEN, DEFAULT_QUEUE, chosen_moderation
 from luckrig.cli.rules import own_packs
 from luckrig.cli.screens import Lines, NoScreen, Screen, live_screen
-from luckrig.cli.serve import run, spare_collector
 from luckrig.cli.watching import followed_score, heard_signals, watch_over
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.control import claimed_folder

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from luckrig.cli.loop import bind, origin_of
 from luckrig.cli.publishing import Publisher
 from luckrig.cli.rig_plan import RigPlan
-from luckrig.cli.serve import bind, origin_of
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.describe import Listing
 from luckrig.nodeproxy.engines.advice import what_to_do

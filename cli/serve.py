@@ -1,4 +1,4 @@
-"""Runs ASGI applications inside one event loop, and ends them politely.
+"""Serves an ASGI application inside a running event loop, and ends it politely.
 
 uvicorn wants to own the process: its signal handlers, its logging, its exit. A command here may
 run several servers and a child process, so it keeps all that to itself.
@@ -6,14 +6,12 @@ run several servers and a child process, so it keeps all that to itself.
 
 import asyncio
 import contextlib
-import gc
 import logging
-import signal
 import socket
 from asyncio.transports import BaseTransport, Transport
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -32,74 +30,6 @@ SEND_BUFFER_BYTES: Final = 128 * 1024
 reading a relayed stream isn't noticed before they are full."""
 WS_MAX_BYTES: Final = 65_600
 """A tunnel's largest frame is 65,541 bytes."""
-
-Result = TypeVar("Result")
-
-
-def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """asyncio.run, on uvloop where it exists."""
-    try:
-        import uvloop
-    except ImportError:  # Windows has none
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
-
-
-def spare_collector() -> None:
-    """Tell the garbage collector that what exists now stays. Call it when a server has started.
-
-    It would look at a hundred thousand old objects again and again, and requests leave next to
-    no cycles behind: a tenth of a rig's CPU, by bench/.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-@asynccontextmanager
-async def stop_on_signals() -> AsyncGenerator[asyncio.Event, None]:
-    """An event that SIGINT and SIGTERM set while the block runs."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; port 0 takes a free one. Raises LuckrigError when it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio turns Nagle's algorithm off only where it is: without
-    # that, the end of each stream waits 40 ms for the client's delayed acknowledgement.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(1024)
-    except OSError as error:
-        sock.close()
-        raise LuckrigError(
-            "invalid_request",
-            f"Can't listen on {host} port {port}: {error.strerror}. "
-            "Choose another port, or 0 for a free one.",
-        ) from error
-    return sock
-
-
-def origin_of(sock: socket.socket) -> str:
-    """http://host:port of a bound socket."""
-    return f"http://{authority_of(sock)}"
-
-
-def authority_of(sock: socket.socket) -> str:
-    """host:port of a bound socket, as it stands in a Host header."""
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @asynccontextmanager
@@ -178,7 +108,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        yield  # the command handles them: stop_on_signals()
+        yield  # the command handles them: stop_on_signals() in loop.py
 
 
 async def _started(server: _Server, task: "asyncio.Task[None]") -> None:

@@ -7,9 +7,9 @@ import click
 
 from luckrig.cli.home import Home
 from luckrig.cli.hosting import running_tracker
+from luckrig.cli.loop import bind, origin_of, run, spare_collector, stop_on_signals
 from luckrig.cli.options import ListenAddress, json_option, listen_option, verbose_option
 from luckrig.cli.output import note, print_json, say
-from luckrig.cli.serve import bind, origin_of, run, spare_collector, stop_on_signals
 from luckrig.protocol.address import TrackerAddress, is_origin
 from luckrig.protocol.errors import LuckrigError
 from luckrig.tracker.settings import TrackerSettings

@@ -10,9 +10,9 @@ import click
 from luckrig.cli.doctor.result import CheckResult, exit_code
 from luckrig.cli.doctor.visit import Subject, Visit
 from luckrig.cli.home import Home
+from luckrig.cli.loop import run
 from luckrig.cli.options import engine_option, is_given, json_option, tracker_option
 from luckrig.cli.output import Cell, print_item, print_json
-from luckrig.cli.serve import run
 from luckrig.protocol.address import TrackerAddress
 
 _MARKS: Final = {

@@ -85,6 +85,19 @@ def test_help_imports_no_command() -> None:
     assert done.stderr.strip() == "[]"
 
 
+def test_only_a_tracker_imports_what_serves_one() -> None:
+    """uvicorn takes a tenth of a second to import, and a rig has a server of its own."""
+    code = (
+        "import sys; import luckrig.cli.reach, luckrig.cli.doctor.command, luckrig.cli.register,"
+        " luckrig.cli.node_start;"
+        "print(sorted(m for m in sys.modules if m == 'uvicorn'), file=sys.stderr)"
+    )
+    done = subprocess.run(  # noqa: S603 -- our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
 def test_help_works_under_clicks_own_runner() -> None:
     result = CliRunner().invoke(main.luckrig, ["--help"])
     assert result.exit_code == 0

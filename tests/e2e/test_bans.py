@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from luckrig.cli.loop import bind, origin_of
 from luckrig.cli.rig import RunningRig, running_rig
 from luckrig.cli.rig_plan import RigPlan
-from luckrig.cli.serve import bind, origin_of, serving
+from luckrig.cli.serve import serving
 from luckrig.client.tracker import TrackerClient, open_tracker
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError

@@ -13,7 +13,7 @@ import websockets
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from luckrig.cli.serve import bind
+from luckrig.cli.loop import bind
 from luckrig.nodeproxy.server.limits import ServerLimits
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.tunnel.ends import Ended, Left, NodeEnd, Readied, TrackerEnd

@@ -15,9 +15,10 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
+from luckrig.cli.loop import bind, origin_of
 from luckrig.cli.rig import RunningRig, running_rig
 from luckrig.cli.rig_plan import RigPlan
-from luckrig.cli.serve import bind, origin_of, serving
+from luckrig.cli.serve import serving
 from luckrig.client.tracker import TrackerClient, open_tracker
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.ids import derive_id

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 from openai import AsyncOpenAI
 
-from luckrig.cli.serve import bind, origin_of
+from luckrig.cli.loop import bind, origin_of
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.gate import Readings
 from luckrig.nodeproxy.node import Node, create_node

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from luckrig.cli.serve import bind
+from luckrig.cli.loop import bind
 from luckrig.nodeproxy.server import ServerLimits, serving
 from luckrig.nodeproxy.server.connection import ClientConnection, RequestHead
 from luckrig.nodeproxy.server.head import single_headers
