@@ -3,9 +3,9 @@
 from typing import Final
 
 from bench.bars import Bar, Finding
-from bench.load import Job, Result
+from bench.load import Result
 from bench.processes import Child, cpu_pair, own_bytes
-from bench.scenarios import CHUNKS
+from bench.scenarios import CHUNKS, SCENARIOS
 from bench.spread import slope
 from bench.workshop import Workshop, workshop
 
@@ -42,19 +42,7 @@ def measure() -> list[Finding]:
 
 
 def _window(load: Child, rig: Workshop, seconds: float) -> Result:
-    load.ask(
-        Job(
-            port=rig.port,
-            model="split",
-            stream=True,
-            connections=32,
-            rate=None,
-            warmup_seconds=0.0,
-            seconds=seconds,
-            chunks=CHUNKS,
-            tokens=rig.tokens,
-        )
-    )
+    load.ask(SCENARIOS["short"].job(rig.server, seconds=seconds, warmup_seconds=0.0))
     result = load.read(Result)
     if result.error:
         raise WrongReply(result.error)

@@ -29,6 +29,22 @@ class Scenario:
     rate: float | None = None
     longer: float = 1.0
 
+    def job(self, server: Server, *, seconds: float, warmup_seconds: float) -> Job:
+        """One window of it on that server."""
+        return Job(
+            port=server.port,
+            model=self.model,
+            stream=self.stream,
+            connections=self.connections,
+            rate=self.rate,
+            warmup_seconds=warmup_seconds,
+            seconds=seconds * self.longer,
+            counts_all=server.is_slow,
+            chunks=CHUNKS,
+            tokens=server.tokens,
+            pids=server.pids,
+        )
+
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     scenario.name: scenario
@@ -111,21 +127,9 @@ class Laboratory:
     def measure(self, scenario: Scenario, server: Server, seconds: float) -> Result:
         """One window."""
         warmup_seconds = WARMUP_SECONDS if scenario.rate is None else 2 * WARMUP_SECONDS
-        self._load.ask(
-            Job(
-                port=server.port,
-                model=scenario.model,
-                stream=scenario.stream,
-                connections=scenario.connections,
-                rate=scenario.rate,
-                warmup_seconds=0.0 if server.is_slow else warmup_seconds,
-                seconds=seconds * scenario.longer,
-                counts_all=server.is_slow,
-                chunks=CHUNKS,
-                tokens=server.tokens,
-                pids=server.pids,
-            )
-        )
+        if server.is_slow:
+            warmup_seconds = 0.0
+        self._load.ask(scenario.job(server, seconds=seconds, warmup_seconds=warmup_seconds))
         return self._load.read(Result)
 
     @staticmethod

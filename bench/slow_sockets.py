@@ -35,11 +35,11 @@ from bench.chat import HOST
 from bench.load import Job, Result
 from bench.mock_engine import Listening
 from bench.processes import Child, cpu_pair
+from bench.scenarios import CHUNKS, Scenario
 from bench.servers import SERVERS, Server
 from bench.spread import percentile
 from luckrig.cli.loop import run
 
-CHUNKS: Final = 20
 TICK_SECONDS: Final = 1.0
 RAMP_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.05
@@ -188,18 +188,10 @@ async def _active(port: int) -> int:
 
 def good_load(server: Server, seconds: float, rate: float) -> Job:
     """Good requests of many users."""
-    return Job(
-        port=server.port,
-        model="burst",
-        stream=True,
-        connections=16,
-        rate=rate,
-        warmup_seconds=0.3,
-        seconds=seconds,
-        chunks=CHUNKS,
-        tokens=server.tokens,
-        pids=server.pids,
+    scenario = Scenario(
+        name="good", title="good requests", model="burst", connections=16, rate=rate
     )
+    return scenario.job(server, seconds=seconds, warmup_seconds=0.3)
 
 
 async def measure(load: Child, job: Job) -> Result:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bench.mock_engine import Listening
 from bench.processes import Child, cpu_pair
 from bench.scenarios import CHUNKS
+from bench.servers import Server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,11 @@ class Workshop:
     def pid(self) -> int:
         """The rig's process id; it works in one process."""
         return self.child.pids()[0]
+
+    @property
+    def server(self) -> Server:
+        """The rig, for the load client; its CPU time isn't asked for."""
+        return Server(name="luckrig", port=self.port, pids=[], tokens=self.tokens)
 
 
 @contextmanager
