@@ -14,6 +14,8 @@ import psutil
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 STOP_SECONDS: Final = 5.0
+UNLIMITED_FILES: Final = 65_536
+"""Where the limit is said to be none, a system still refuses to set the soft one to that."""
 
 T = TypeVar("T")
 
@@ -104,9 +106,10 @@ class Child:
 
 def raise_file_limit() -> int:
     """As many open files as this process may have; its children inherit it. Returns how many."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(soft, UNLIMITED_FILES) if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return files
 
 
 def own_bytes(pid: int) -> int:

@@ -18,7 +18,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import resource
 import socket
 import sys
 import time
@@ -34,7 +33,7 @@ from rich.table import Table
 from bench.chat import HOST
 from bench.load import Job, Result
 from bench.mock_engine import Listening
-from bench.processes import Child, cpu_pair
+from bench.processes import Child, cpu_pair, raise_file_limit
 from bench.scenarios import CHUNKS, Scenario
 from bench.servers import SERVERS, Server
 from bench.spread import percentile
@@ -247,16 +246,6 @@ def _print(console: Console, results: dict[str, Result], attack: Attack, held: l
     )
 
 
-def raise_file_limit(sockets: int) -> None:
-    """As many open files as there may be, for this process and its children."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard or hard == resource.RLIM_INFINITY:
-        wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < sockets + SPARE_FILES:
-        raise SystemExit(f"the limit of open files ({hard}) is too low for {sockets} sockets")
-
-
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.slow_sockets", description=__doc__)
@@ -266,7 +255,11 @@ def main() -> int:
     parser.add_argument("--kind", action="append", choices=KINDS, help="may be repeated")
     parser.add_argument("--rate", type=float, default=50.0, help="good requests a second")
     options = parser.parse_args()
-    raise_file_limit(options.sockets)
+    files = raise_file_limit()
+    if files < options.sockets + SPARE_FILES:
+        raise SystemExit(
+            f"the limit of open files ({files}) is too low for {options.sockets} sockets"
+        )
     server_cpu, load_cpu = cpu_pair()
     with ExitStack() as stack:
         engine_child = Child.module("mock_engine", str(CHUNKS), cpu=load_cpu)
