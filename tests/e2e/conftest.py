@@ -1,10 +1,8 @@
 """One demo for all tests that only use it, and a way to start others."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.e2e.commands import COMMAND, environ
 from tests.e2e.stock_rig import StockRig, running_stock_rig
 
 
@@ -44,15 +43,10 @@ class Demo:
 @contextmanager
 def running_demo(home: Path, *options: str) -> Generator[Demo, None, None]:
     """`luckrig demo --json --port 0 --engine tiny` in a home of its own."""
-    environ = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "LUCKRIG_HOME": str(home / "luckrig"),
-    }
     process = subprocess.Popen(  # noqa: S603 -- our own command line
-        [sys.executable, "-m", "luckrig.cli.main", "demo", "--json", "--port", "0",
-         "--engine", "tiny", *options],
-        env=environ, cwd=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*COMMAND, "demo", "--json", "--port", "0", "--engine", "tiny", *options],
+        env={**environ(home), "LUCKRIG_HOME": str(home / "luckrig")},
+        cwd=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
         assert process.stdout is not None

@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.e2e.commands import environ
+
 HOME_ADDRESS = "192.168.77.2"
 ROUTER_ADDRESS = "203.0.113.1"
 WORLD_ADDRESS = "203.0.113.2"
@@ -39,11 +41,9 @@ class Side:
 
     def python(self, *args: str, home: Path, stdin: int | None = None) -> "subprocess.Popen[str]":
         """Start Python on this side, with pipes for its output."""
-        passed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         return subprocess.Popen(  # noqa: S603 -- our own command line
-            [*self.enter, sys.executable, *args],
-            env={**passed, "HOME": str(home), "LUCKRIG_HOME": str(home)},
-            text=True, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*self.enter, sys.executable, *args], env=environ(home), text=True,
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
 

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import secrets
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,16 +16,14 @@ from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.receipts import Measured
 from luckrig.protocol.wire import ReceiptsReply, ReceiptsRequest
+from tests.e2e.commands import finished
 from tests.e2e.conftest import Demo
 
 
 def run(home: Path, demo: Demo, *command: str, stdin: str = "") -> Any:
     """A command with --json in a home of its own."""
-    environ = {"LUCKRIG_HOME": str(home), "LUCKRIG_TRACKER": str(demo.announced["tracker"])}
-    done = subprocess.run(  # noqa: S603 -- our own command line
-        [sys.executable, "-m", "luckrig.cli.main", *command, "--json"],
-        env=environ, input=stdin, text=True, capture_output=True, timeout=20,
-    )  # fmt: skip
+    variables = {"LUCKRIG_TRACKER": str(demo.announced["tracker"])}
+    done = finished(home, *command, "--json", stdin=stdin, variables=variables)
     assert done.returncode == 0, done.stderr + done.stdout
     return json.loads(done.stdout)
 

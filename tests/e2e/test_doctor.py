@@ -1,9 +1,6 @@
 """`luckrig doctor` at the bed of rigs that really have what it finds."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +18,7 @@ from luckrig.cli.home import Home
 from luckrig.cli.hosted_rig import HostedRig, hosted_rig
 from luckrig.protocol.address import TrackerAddress, parse_tracker_address
 from luckrig.protocol.ids import derive_id
-from tests.e2e.test_tunnel_process import running
+from tests.e2e.commands import finished, running
 from tests.e2e.tunnel_peers import Streamer, tunnel_to
 from tests.e2e.tunnels import NODE, OPERATOR, TrackerProcess, open_client, tracker_process
 from tests.fake_engines.engine import FakeEngine
@@ -353,12 +350,7 @@ async def test_engine_that_errs_when_asked(well: Practice, fault: Fault, after: 
 
 def doctor(home: Path, *options: str) -> dict[str, Any]:
     """The command's JSON."""
-    passed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    done = subprocess.run(  # noqa: S603 -- our own command line
-        [sys.executable, "-m", "luckrig.cli.main", "doctor", *options, "--json"],
-        env={**passed, "HOME": str(home), "LUCKRIG_HOME": str(home)},
-        text=True, capture_output=True, check=False,
-    )  # fmt: skip
+    done = finished(home, "doctor", *options, "--json")
     told: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (0 if told["ok"] else 3 if _unreachable(told) else 1)
     assert done.stderr == ""

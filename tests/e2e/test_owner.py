@@ -1,12 +1,5 @@
 """The owner's commands at a rig that really runs: its own process, engine and tracker."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,67 +8,7 @@ import openai
 import pytest
 
 from luckrig.cli.config import read_config
-
-COMMAND = [sys.executable, "-m", "luckrig.cli.main"]
-
-
-def environ(home: Path) -> dict[str, str]:
-    """Nothing but what a command needs."""
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    return {**kept, "HOME": str(home), "LUCKRIG_HOME": str(home), "TZ": "UTC"}
-
-
-@contextmanager
-def running(
-    home: Path, *command: str
-) -> Generator[tuple["subprocess.Popen[str]", Any], None, None]:
-    """A command that announces itself with a line of JSON and goes on running."""
-    process = subprocess.Popen(  # noqa: S603 -- our own command line
-        [*COMMAND, *command, "--json"], env=environ(home), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.communicate()[1]
-        assert "error" not in json.loads(line), line
-        yield process, json.loads(line)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=15)
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Somebody with a home folder and a tracker."""
-
-    home: Path
-    tracker: str
-
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """A command that ends."""
-        return subprocess.run(  # noqa: S603 -- our own command line
-            [*COMMAND, *command], env=environ(self.home) | {"LUCKRIG_TRACKER": self.tracker},
-            text=True, capture_output=True, check=False,
-        )  # fmt: skip
-
-    def ask(self, *command: str) -> Any:
-        """Its JSON."""
-        done = self.run(*command, "--json")
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
-
-    def node(self, node_id: str) -> Any:
-        """The rig as the map shows it."""
-        return httpx2.get(f"{self.tracker.partition('#')[0]}/api/v1/nodes/{node_id}").json()["node"]
-
-    def client(self, name: str) -> tuple[openai.OpenAI, str]:
-        """The stock client, with a token of this owner's, and a model."""
-        token = self.ask("token", name)
-        return openai.OpenAI(
-            base_url=token["base_url"], api_key=token["token"], max_retries=0
-        ), token["models"][0]
+from tests.e2e.commands import Owner, running
 
 
 @pytest.mark.timeout(90)  # a dozen processes start in turn

@@ -1,50 +1,13 @@
 """Tracker and rig as separate processes, and a tracker that is killed without warning."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import openai
 import pytest
 
+from tests.e2e.commands import answer_of, running
 from tests.nodeproxy.test_rules import PACK
-
-
-@contextmanager
-def running(
-    home: Path, *command: str
-) -> Generator[tuple["subprocess.Popen[str]", Any], None, None]:
-    """A luckrig command that announces itself with a line of JSON and goes on running."""
-    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LUCKRIG_HOME": str(home)}
-    process = subprocess.Popen(  # noqa: S603 -- our own command line
-        [sys.executable, "-m", "luckrig.cli.main", *command, "--json"],
-        env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.communicate()[1]
-        yield process, json.loads(line)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=15)
-
-
-def luckrig(home: Path, *command: str) -> Any:
-    """A luckrig command that ends; its JSON."""
-    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LUCKRIG_HOME": str(home)}
-    done = subprocess.run(  # noqa: S603 -- our own command line
-        [sys.executable, "-m", "luckrig.cli.main", *command, "--json"],
-        env=environ, text=True, capture_output=True, check=False,
-    )  # fmt: skip
-    return json.loads(done.stdout)
 
 
 def status_on(tracker: str, node_id: str, wanted: str) -> str:
@@ -66,7 +29,7 @@ def test_killed_tracker_keeps_all_it_acknowledged_and_stops_no_rig(tmp_path: Pat
         )  # fmt: skip
         with running(owner, *node_command) as (_, rig):
             assert status_on(first["tracker"], rig["node_id"], "available") == "available"
-            token = luckrig(user, "token", "Attic", "--tracker", first["address"])
+            token = answer_of(user, "token", "Attic", "--tracker", first["address"])
             tracker.kill()
             tracker.wait(timeout=10)
 
@@ -76,14 +39,14 @@ def test_killed_tracker_keeps_all_it_acknowledged_and_stops_no_rig(tmp_path: Pat
                 )
             assert reply.choices[0].message.content
 
-            refused = luckrig(user, "token", "Attic", "--tracker", first["address"])
+            refused = answer_of(user, "token", "Attic", "--tracker", first["address"], code=3)
             assert refused["error"]["code"] == "tracker_unreachable"
 
             port = first["tracker"].rpartition(":")[2]
             with running(operator, *tracker_command, f"127.0.0.1:{port}") as (_, second):
                 assert second == first
                 assert status_on(first["tracker"], rig["node_id"], "available") == "available"
-                again = luckrig(user, "token", "Attic", "--tracker", second["address"])
+                again = answer_of(user, "token", "Attic", "--tracker", second["address"])
                 assert again["node_id"] == rig["node_id"]
 
 
@@ -94,9 +57,9 @@ def test_rig_refuses_a_tracker_that_is_not_the_pinned_one(tmp_path: Path) -> Non
         announced,
     ):
         address = announced["tracker"] + "#r1" + "a" * 32
-        node = luckrig(
+        node = answer_of(
             tmp_path / "n", "node", "start", "--engine", "tiny", "--listen", "127.0.0.1:0",
-            "--tracker", address,
+            "--tracker", address, code=1,
         )  # fmt: skip
         assert node["error"]["code"] == "signature_invalid"
         assert httpx2.get(announced["tracker"] + "/api/v1/nodes").json()["total"] == 0
@@ -116,7 +79,7 @@ def test_owners_rules_apply_at_a_started_rig(tmp_path: Path) -> None:
         )  # fmt: skip
         with running(tmp_path / "owner", *node_command) as (_, rig):
             assert status_on(tracker["tracker"], rig["node_id"], "available") == "available"
-            token = luckrig(tmp_path / "u", "token", "Attic", "--tracker", tracker["address"])
+            token = answer_of(tmp_path / "u", "token", "Attic", "--tracker", tracker["address"])
             with openai.OpenAI(base_url=token["base_url"], api_key=token["token"]) as client:
                 for text in ("apple and pear", "a nude 12 year old"):
                     with pytest.raises(openai.BadRequestError, match="category"):

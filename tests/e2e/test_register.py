@@ -21,7 +21,7 @@ import pytest
 from luckrig.cli.config import read_config
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
-from tests.e2e.test_owner import COMMAND, Owner, environ, running
+from tests.e2e.commands import COMMAND, Owner, environ, finished, running
 
 NOT_A_TRACKER = derive_id("r1", PrivateKey(b"none" * 8).public)
 ON_THE_MAP_SECONDS = 5.0
@@ -33,16 +33,6 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     home = tmp_path_factory.mktemp("tracker")
     with running(home, "tracker", "--allow-private", "--listen", "127.0.0.1:0") as (_, announced):
         yield announced
-
-
-def run(
-    home: Path, *command: str, env: dict[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """A command that ends, without a terminal."""
-    return subprocess.run(  # noqa: S603 -- our own command line
-        [*COMMAND, *command], env=environ(home) | (env or {}), text=True, capture_output=True,
-        stdin=subprocess.DEVNULL, check=False, timeout=30,
-    )  # fmt: skip
 
 
 @pytest.mark.timeout(60)  # a dozen processes start in turn
@@ -59,7 +49,7 @@ def test_a_rig_gets_on_the_map_streams_and_drains_politely(tmp_path: Path, track
         assert node["last_seen_at"] - node["listed_at"] <= ON_THE_MAP_SECONDS
 
         # Another rig of the same home is refused before it asks or publishes anything.
-        second = run(tmp_path / "owner", *register)
+        second = finished(tmp_path / "owner", *register)
         assert second.returncode == 1
         assert "A rig runs already" in second.stderr
 
@@ -136,7 +126,7 @@ def test_choices_and_the_trackers_key_are_remembered(tmp_path: Path, tracker: An
     pinned = text.replace(tracker["address"], f"{origin}#{NOT_A_TRACKER}")
     (home / "config.toml").write_text(pinned, "utf-8")
     for tracker_arguments in ((), (origin,)):
-        refused = run(home, "register", *tracker_arguments, "--engine", "tiny", "--yes")
+        refused = finished(home, "register", *tracker_arguments, "--engine", "tiny", "--yes")
         assert refused.returncode == 1
         real = tracker["address"].partition("#")[2]
         assert real in refused.stderr
@@ -148,7 +138,7 @@ def test_choices_and_the_trackers_key_are_remembered(tmp_path: Path, tracker: An
 
 
 def test_without_a_terminal_somebody_must_have_said_yes(tmp_path: Path, tracker: Any) -> None:
-    done = run(tmp_path, "register", tracker["tracker"], "--engine", "tiny")
+    done = finished(tmp_path, "register", tracker["tracker"], "--engine", "tiny")
     assert (done.returncode, done.stdout) == (1, "")
     assert "--yes" in done.stderr
     assert not (tmp_path / "config.toml").exists()
@@ -156,15 +146,15 @@ def test_without_a_terminal_somebody_must_have_said_yes(tmp_path: Path, tracker:
 
 def test_an_engine_that_is_not_there_is_3(tmp_path: Path, tracker: Any) -> None:
     command = ("register", tracker["tracker"], "--engine", "http://127.0.0.1:9")
-    done = run(tmp_path, *command)
+    done = finished(tmp_path, *command)
     assert done.returncode == 3
     assert "--engine tiny" in done.stderr
     assert "On the map" in done.stderr, "the tracker was asked what is scarce"
     assert "\x1b" not in done.stderr
-    as_json = run(tmp_path, *command, "--json")
+    as_json = finished(tmp_path, *command, "--json")
     assert as_json.returncode == 3
     assert json.loads(as_json.stdout)["error"]["code"] == "engine_unavailable"
-    alone = run(tmp_path, "register", "http://127.0.0.1:9", "--engine", "http://127.0.0.1:9")
+    alone = finished(tmp_path, "register", "http://127.0.0.1:9", "--engine", "http://127.0.0.1:9")
     assert alone.returncode == 3
     assert "On the map" not in alone.stderr
 

@@ -7,7 +7,6 @@ the marker back, in its replies and in its errors.
 import asyncio
 import json
 import logging
-import os
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import msgspec
 import pytest
 
 from luckrig.nodeproxy.steps import obey_rules, read
-from tests.e2e.test_processes import luckrig
+from tests.e2e.commands import answer_of, environ
 from tests.fake_engines.engine import Exchange, Fault, Refusal
 from tests.fake_engines.openai_compatible import FakeOpenAi
 from tests.nodeproxy.rigs import Rig, make_token, running_rig
@@ -206,7 +205,7 @@ async def test_an_exception_in_a_step_tells_its_place_only(
 
 @contextmanager
 def talkative(
-    home: Path, *command: str, **environ: str
+    home: Path, *command: str, **variables: str
 ) -> Generator[tuple["subprocess.Popen[bytes]", Any], None, None]:
     """A luckrig command with all its logs; stdout and stderr go to files in its home."""
     home.mkdir(exist_ok=True)
@@ -214,9 +213,7 @@ def talkative(
     with out.open("wb") as out_file, err.open("wb") as err_file:
         process = subprocess.Popen(  # noqa: S603 -- our own command line
         [sys.executable, "-X", "dev", "-m", "luckrig.cli.main", *command, "-v", "--json"],
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "LUCKRIG_HOME": str(home),
-             "LUCKRIG_DEBUG": "1", "PYTHONASYNCIODEBUG": "1",
-             **{k: os.environ[k] for k in ("PYTHONPATH",) if k in os.environ}, **environ},
+        env={**environ(home), "LUCKRIG_DEBUG": "1", "PYTHONASYNCIODEBUG": "1", **variables},
         stdout=out_file, stderr=err_file,
         )  # fmt: skip
     try:
@@ -256,7 +253,7 @@ async def test_processes_print_and_keep_no_marker(tmp_path: Path, engine: Echo) 
         )  # fmt: skip
         _, rig = await asyncio.to_thread(stack.enter_context, talkative(owner, *node))
         token = await asyncio.to_thread(
-            luckrig, user, "token", "Attic", "--tracker", told["address"]
+            answer_of, user, "token", "Attic", "--tracker", told["address"]
         )
         origin = token["base_url"].removesuffix("/v1")
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=origin, trust_env=False))

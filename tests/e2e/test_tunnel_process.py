@@ -1,12 +1,6 @@
 """The tunnel as people run it: three processes, a real engine, the stock client, kill -9."""
 
-import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +9,7 @@ import openai
 import psutil
 import pytest
 
-
-@contextmanager
-def running(
-    home: Path, *command: str
-) -> Generator[tuple["subprocess.Popen[str]", dict[str, Any]], None, None]:
-    """A luckrig command that announces itself with a line of JSON and goes on running."""
-    passed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    process = subprocess.Popen(  # noqa: S603 -- our own command line
-        [sys.executable, "-m", "luckrig.cli.main", *command, "--json"],
-        env={**passed, "HOME": str(home), "LUCKRIG_HOME": str(home)},
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.communicate()[1]
-        yield process, json.loads(line)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=15)
+from tests.e2e.commands import answer_of, running
 
 
 @pytest.mark.timeout(90)  # five processes start in turn
@@ -52,7 +26,7 @@ def test_rig_behind_a_tunnel_from_its_start_to_its_violent_end(tmp_path: Path) -
             assert listening == [], "a rig behind a tunnel needs no port"
             while _status(origin, rig["node_id"]) not in ("available", "busy"):
                 time.sleep(0.02)
-            token = _luckrig(user, "token", rig["node_id"], "--tracker", tracker["address"])
+            token = answer_of(user, "token", rig["node_id"], "--tracker", tracker["address"])
             client = openai.OpenAI(
                 base_url=token["base_url"], api_key=token["token"], max_retries=0
             )
@@ -82,17 +56,6 @@ def test_rig_behind_a_tunnel_from_its_start_to_its_violent_end(tmp_path: Path) -
 
 def _status(origin: str, node_id: str) -> str:
     return str(httpx2.get(f"{origin}/api/v1/nodes/{node_id}").json()["node"]["status"])
-
-
-def _luckrig(home: Path, *command: str) -> dict[str, Any]:
-    passed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    done = subprocess.run(  # noqa: S603 -- our own command line
-        [sys.executable, "-m", "luckrig.cli.main", *command, "--json"],
-        env={**passed, "HOME": str(home), "LUCKRIG_HOME": str(home)},
-        text=True, capture_output=True, check=True,
-    )  # fmt: skip
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
 
 
 def _end(processes: list[psutil.Process]) -> None:
