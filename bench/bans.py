@@ -29,8 +29,10 @@ from tests.fake_engines.openai_compatible import FakeOpenAi
 
 AT_ONCE = 25
 WAIT_SECONDS = 3.0
+"""Bans come at any moment between two of a rig's looks at the list, which it takes every 3 s."""
 GIVE_UP_SECONDS = 30.0
 POLL_SECONDS = 0.02
+"""How exact the time of the first refusal is."""
 OPERATOR = PrivateKey(b"operator" * 4)
 
 

@@ -47,6 +47,9 @@ RIG = 1
 """The rig whose tokens and receipts are written; _answer says that it is well."""
 WRITERS_OF_EACH = 3
 LIFE_SECONDS = (0.05, 0.8)
+"""From the first writes to the kill, at random: it may hit a write in any state."""
+UNPROVEN_SECONDS = 0.01
+"""The tracker looks at a new rig's endpoint by itself; tokens are asked for again until it has."""
 
 
 class Writer(Protocol):
@@ -276,7 +279,7 @@ async def _write(writer: Writer, tracker: TrackerClient) -> None:
                 return
             if error.code != "node_offline":  # it hasn't proven its endpoint yet
                 raise
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(UNPROVEN_SECONDS)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ SPARE_FILES: Final = 64
 AT_ONCE: Final = 100
 SECONDS: Final = 120.0
 SETTLE_SECONDS: Final = 0.5
+"""What the rig needed only to open the last streams is given back by then."""
 BAR: Final = Bar(scenario="idle", what="memory of an open idle stream", limit=20_000, unit="bytes")
 
 

@@ -28,6 +28,8 @@ from luckrig.nodeproxy.steps.read import ReadRequest
 PROMPT_BYTES: Final = 400_000
 ROUNDS: Final = 8
 TICK_SECONDS: Final = 0.001
+SETTLE_SECONDS: Final = 5 * TICK_SECONDS
+"""Before a prompt the ticker gets going; after it, the turn that the prompt delayed is noted."""
 RULES: Final = Bar(scenario="prompts", what="400 KB through all rule packs", limit=60, unit="ms")
 BLOCK: Final = Bar(
     scenario="prompts", what="event loop blocked by 400 KB, longest", limit=10, unit="ms"
@@ -144,12 +146,12 @@ async def _time(name: str, body: bytes, read: ReadRequest, obey: ObeyRules) -> T
     )
     late: list[float] = [0.0]
     ticker = asyncio.create_task(_tick(late))
-    await asyncio.sleep(5 * TICK_SECONDS)
+    await asyncio.sleep(SETTLE_SECONDS)
     await read(exchange)
     began = time.perf_counter()
     await obey(exchange)
     rules_seconds = time.perf_counter() - began
-    await asyncio.sleep(5 * TICK_SECONDS)
+    await asyncio.sleep(SETTLE_SECONDS)
     ticker.cancel()
     return Timed(text=name, rules_ms=rules_seconds * 1e3, block_ms=max(late) * 1e3)
 

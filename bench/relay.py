@@ -29,9 +29,16 @@ from tests.tracker.factories import make_node
 
 STREAMER = make_node(0).node_id
 ROUNDS = 5
+SETTLE_SECONDS = 1.0
+"""The tracker has let go of the streams that were measured before."""
 IDLE_SECONDS = 12.0
 """Every idle rig has sent a heartbeat by then."""
+CPU_SECONDS = 10.0
+"""In which every idle rig sends one heartbeat."""
+FILL_SECONDS = 0.5
+"""Until all that may be under way to a client that doesn't read is."""
 POLL_SECONDS = 0.1
+"""The rigs answer each poll, on the CPUs that the tracker needs to let them back in."""
 GIVE_UP_SECONDS = 60.0
 _STAMP = re.compile(rb"data: (\d{20}) ")
 
@@ -142,13 +149,13 @@ async def _stall(url: str) -> socket.socket:
     parts = urlsplit(url)
     await asyncio.to_thread(sock.connect, (parts.hostname, parts.port))
     sock.sendall(_request(url, Order(events=10_000, size=16_384)))
-    await asyncio.sleep(0.5)  # until all that may be under way is
+    await asyncio.sleep(FILL_SECONDS)
     return sock
 
 
 async def _idle(tracker: Running, rigs: Child, tunnels: int) -> None:
     process = psutil.Process(tracker.pid)
-    await asyncio.sleep(1)
+    await asyncio.sleep(SETTLE_SECONDS)
     before = process.memory_info().rss
     began = time.monotonic()
     state = await _wish(rigs, tunnels)
@@ -159,9 +166,9 @@ async def _idle(tracker: Running, rigs: Child, tunnels: int) -> None:
     _say("tracker before and with them", before / 1e6, after / 1e6, unit="MB RSS")
     _say("for each, its place on the map included", (after - before) / tunnels / 1e3, unit="KB")
     cpu = process.cpu_times()
-    await asyncio.sleep(10)
+    await asyncio.sleep(CPU_SECONDS)
     used = process.cpu_times()
-    share = (used.user + used.system - cpu.user - cpu.system) / 10
+    share = (used.user + used.system - cpu.user - cpu.system) / CPU_SECONDS
     _say("CPU of the tracker with all of them idle", 100 * share, unit="% of one core")
 
 

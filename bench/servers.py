@@ -20,6 +20,8 @@ from bench.processes import Child
 
 START_SECONDS: Final = 60.0
 """LiteLLM needs 14 s."""
+POLL_SECONDS: Final = 0.02
+"""Foreign servers don't say when they listen, and a port without one refuses at once."""
 
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
 
@@ -150,7 +152,7 @@ def _wait_for(name: str, port: int, child: Child) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(0.02)
+            time.sleep(POLL_SECONDS)
         else:
             return
     raise Absent(f"{name} didn't start")

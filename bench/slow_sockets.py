@@ -40,8 +40,11 @@ from bench.spread import percentile
 from luckrig.cli.loop import run
 
 TICK_SECONDS: Final = 1.0
+"""Between two bytes of a slow sender, and two looks at whether the rig has hung up."""
 RAMP_SECONDS: Final = 10.0
+"""The sockets are opened one by one: what is measured is that they are there."""
 POLL_SECONDS: Final = 0.05
+"""How exact the times are that dead readers keep their slots."""
 DEAD_READERS: Final = 20
 GIVE_UP_SECONDS: Final = 60.0
 RECEIVE_BYTES: Final = 4096
