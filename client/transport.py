@@ -7,6 +7,7 @@ followed and compressed bodies are refused.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Final, NoReturn, TypeVar
 
@@ -38,6 +39,17 @@ class TrackerUnreachable(LuckrigError):
         )
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is asked. path: from the origin. params: its query. body: None for none."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] | None = None
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 class Transport:
     """Asks one tracker.
 
@@ -64,17 +76,17 @@ class Transport:
         self, path: str, kind: type[Answer], *, params: Mapping[str, str] | None = None
     ) -> Answer:
         """What is at a path, as that type."""
-        return self.decode(await self.fetch("GET", path, params=params), kind)
+        return await self._ask(_Request("GET", path, params=params), kind)
 
     async def get_signed(self, path: str, kind: type[Answer], *, key: PrivateKey) -> Answer:
         """The same with a proof of that key."""
         headers = {"dpop": self._proof("GET", path, b"", key)}
-        return self.decode(await self.fetch("GET", path, headers=headers), kind)
+        return await self._ask(_Request("GET", path, headers=headers), kind)
 
     async def post(self, path: str, body: bytes, kind: type[Answer]) -> Answer:
         """The answer to JSON that nobody signs, or that carries its signatures."""
         headers = {"content-type": "application/json"}
-        return self.decode(await self.fetch("POST", path, body=body, headers=headers), kind)
+        return await self._ask(_Request("POST", path, body=body, headers=headers), kind)
 
     async def post_signed(
         self, path: str, request: msgspec.Struct, kind: type[Answer], *, key: PrivateKey
@@ -85,7 +97,7 @@ class Transport:
             "content-type": "application/json",
             "dpop": self._proof("POST", path, body, key),
         }
-        return self.decode(await self.fetch("POST", path, body=body, headers=headers), kind)
+        return await self._ask(_Request("POST", path, body=body, headers=headers), kind)
 
     def _proof(self, method: str, path: str, body: bytes, key: PrivateKey) -> str:
         return make_proof(
@@ -97,51 +109,33 @@ class Transport:
             jti=self._new_jti(),
         )
 
-    async def fetch(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> bytes:
-        """The body of a 200 answer; every other outcome is raised."""
-        response, answer = await self._exchange(
-            method, path, params=params, body=body, headers=headers
-        )
+    async def _ask(self, request: _Request, kind: type[Answer]) -> Answer:
+        """What a 200 answer says; every other outcome is raised."""
+        response, answer = await self._exchange(request)
         if response.status_code != 200:
             raise self._refusal(response, answer)
-        return answer
+        return self._decode(answer, kind)
 
     async def date(self) -> float | None:
         """Unix seconds by its clock; None where it doesn't say. Raises TrackerUnreachable."""
-        response, _ = await self._exchange("GET", "/health")
+        response, _ = await self._exchange(_Request("GET", "/health"))
         try:
             return parsedate_to_datetime(response.headers.get("date", "")).timestamp()
         except (ValueError, OverflowError):
             return None
 
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> tuple[httpx2.Response, bytes]:
+    async def _exchange(self, request: _Request) -> tuple[httpx2.Response, bytes]:
         """An answer of any status, and its body."""
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
                 self._http.stream(
-                    method,
-                    f"{self.origin}{path}",
-                    params=params,
-                    content=body,
+                    request.method,
+                    f"{self.origin}{request.path}",
+                    params=request.params,
+                    content=request.body,
                     # What isn't compressed can't be a bomb.
-                    headers={**(headers or {}), "accept-encoding": "identity"},
+                    headers={**request.headers, "accept-encoding": "identity"},
                     timeout=self._timeout_seconds,
                     follow_redirects=False,
                 ) as response,
@@ -167,7 +161,7 @@ class Transport:
                 self.nonsense(f"sends an answer of more than {MAX_ANSWER_BYTES} bytes")
         return bytes(body)
 
-    def decode(self, body: bytes, kind: type[Answer]) -> Answer:
+    def _decode(self, body: bytes, kind: type[Answer]) -> Answer:
         """Unknown fields are fine: the tracker may be newer than this client."""
         try:
             return msgspec.json.decode(body, type=kind)
@@ -179,7 +173,7 @@ class Transport:
         if response.is_redirect:
             why = "answers with a redirect, which luckrig doesn't follow"
             return TrackerUnreachable(self.origin, why)
-        error = self.decode(body, ErrorReply).error
+        error = self._decode(body, ErrorReply).error
         code = error.code if error.code in CODES else _code_of_status(response.status_code)
         return LuckrigError(
             code,
