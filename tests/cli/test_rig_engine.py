@@ -5,36 +5,20 @@ import time
 import pytest
 
 from luckrig.cli.rig import running_rig
-from luckrig.cli.rig_plan import RigPlan, chosen
+from luckrig.cli.rig_plan import chosen
 from luckrig.client.tracker import open_tracker
 from luckrig.nodeproxy.settings import engine_context
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import derive_id
-from luckrig.protocol.keys import PrivateKey
+from tests.cli.plans import KEY, rig_plan
 from tests.fake_engines.engine import FakeEngine
 from tests.fake_engines.knobs import FakeModel
 from tests.fake_engines.ollama import FakeOllama
 from tests.fake_engines.openai_compatible import FakeOpenAi
 
-KEY = PrivateKey(b"keys" * 8)
 NOWHERE = TrackerAddress("http://127.0.0.1:1", derive_id("r1", KEY.public))
 CLOUD = FakeModel("gpt-oss:120b-cloud", remote_host="https://ollama.com")
-
-
-def plan(engine_url: str) -> RigPlan:
-    return RigPlan(
-        engine_url=engine_url,
-        engine_key=None,
-        name="attic",
-        note="",
-        listen=("127.0.0.1", 0),
-        endpoint=None,
-        max_active=None,
-        max_queue=4,
-        node_key=KEY,
-        owner_key=KEY,
-    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +36,7 @@ async def test_the_owner_of_an_unusable_engine_is_told_what_to_do(
 ) -> None:
     async with engine, open_tracker(NOWHERE, clock=time.time, new_jti=lambda: "jti" * 8) as tracker:
         with pytest.raises(LuckrigError) as caught:
-            async with running_rig(plan(engine.url), tracker):
+            async with running_rig(rig_plan(engine.url, max_active=None), tracker):
                 pass
         assert caught.value.code == "engine_unavailable"
         assert engine.url in caught.value.message
@@ -62,7 +46,7 @@ async def test_the_owner_of_an_unusable_engine_is_told_what_to_do(
 async def test_no_engine_at_all_means_start_it() -> None:
     async with open_tracker(NOWHERE, clock=time.time, new_jti=lambda: "jti" * 8) as tracker:
         with pytest.raises(LuckrigError, match="Start the engine"):
-            async with running_rig(plan("http://127.0.0.1:1"), tracker):
+            async with running_rig(rig_plan("http://127.0.0.1:1", max_active=None), tracker):
                 pass
 
 

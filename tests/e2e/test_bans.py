@@ -1,10 +1,6 @@
 """A ban from the operator's command to the engine: real tracker, real rig, real sockets."""
 
 import json
-import os
-import random
-import secrets
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,28 +8,30 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from luckrig.cli.loop import bind, origin_of
 from luckrig.cli.rig import RunningRig, running_rig
-from luckrig.cli.rig_plan import RigPlan
-from luckrig.cli.serve import serving
-from luckrig.client.tracker import TrackerClient, open_tracker
-from luckrig.protocol.address import TrackerAddress
+from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.wire import NodeHealth, QueueView, TokenReply
-from luckrig.tracker.app import create_app
-from luckrig.tracker.settings import TrackerSettings
-from luckrig.tracker.store.sqlite import open_store
+from tests.cli.plans import rig_plan
+from tests.e2e.tunnels import (
+    NODE,
+    NODE_ID,
+    OPERATOR,
+    OTHER,
+    OWNER,
+    USER,
+    open_client,
+    tracker_process,
+)
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
 from tests.tracker.factories import make_health
-from tests.tracker.trackers import FakeProber, make_keys
+from tests.tracker.trackers import FakeProber
 
-OPERATOR, USER, OTHER, OWNER = (PrivateKey(bytes([number]) * 32) for number in range(1, 5))
-NODE = PrivateKey(b"node" * 8)
 HEALTHY = NodeHealth(
-    node_id=derive_id("n1", NODE.public),
+    node_id=NODE_ID,
     status="available",
     queue=QueueView(active=0, waiting=0, max_active=1),
 )
@@ -68,37 +66,17 @@ class Scene:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A tracker on SQLite with one rig, whose engine waits to be told to speak."""
-    sock = bind("127.0.0.1", 0)
-    store = await open_store(tmp_path / "tracker.db")
-    keys = make_keys(since=int(time.time()))
-    app = create_app(
-        TrackerSettings(
-            public_url=origin_of(sock),
-            allow_private_endpoints=True,
-            operators=frozenset({derive_id("u1", OPERATOR.public)}),
-        ),
-        store,
-        keys,
-        FakeProber({derive_id("n1", NODE.public): HEALTHY}),
-        clock=time.time,
-        random_bytes=os.urandom,
-        rng=random.Random(1),  # noqa: S311 -- jitter
-        version="1",
-    )
-    address = TrackerAddress(origin_of(sock), keys.root_id)
     async with (
-        serving(app, sock),
-        open_tracker(
-            address, clock=time.time, new_jti=lambda: secrets.token_urlsafe(16)
-        ) as tracker,
+        tracker_process(tmp_path, prober=FakeProber({NODE_ID: HEALTHY})) as process,
+        open_client(process.address) as tracker,
         FakeOpenAi() as engine,
-        running_rig(_plan(engine.url), tracker) as rig,
+        running_rig(rig_plan(engine.url, node_key=NODE, owner_key=OWNER), tracker) as rig,
         httpx2.AsyncClient(trust_env=False) as http,
     ):
-        await store.put_health({rig.node_id: make_health()})  # tokens need a rig that was seen
+        # Tokens need a rig that was seen.
+        await process.store.put_health({rig.node_id: make_health()})
         engine.pace = pace = OnDemand()
         yield Scene(tracker, rig, engine, pace, http)
-    await store.aclose()
 
 
 async def test_ban_cuts_what_runs_and_refuses_what_comes(scene: Scene) -> None:
@@ -139,18 +117,3 @@ async def test_banned_rig_is_no_longer_found(scene: Scene) -> None:
     with pytest.raises(LuckrigError) as caught:
         await scene.token(USER)
     assert caught.value.code == "node_not_found"
-
-
-def _plan(engine_url: str) -> RigPlan:
-    return RigPlan(
-        engine_url=engine_url,
-        engine_key=None,
-        name="attic",
-        note="",
-        listen=("127.0.0.1", 0),
-        endpoint=None,
-        max_active=1,
-        max_queue=4,
-        node_key=NODE,
-        owner_key=OWNER,
-    )

@@ -29,6 +29,7 @@ from luckrig.tracker.service.keyset import TrackerKeys
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.interface import Store
 from luckrig.tracker.store.sqlite import open_store
+from tests.cli.plans import rig_plan
 from tests.fake_engines.openai_compatible import FakeOpenAi
 from tests.tracker.trackers import FakeProber, make_keys
 
@@ -42,6 +43,7 @@ class TrackerProcess:
     """A tracker that can be stopped and started again at the same address, like a process."""
 
     store: Store
+    prober: FakeProber
     port: int = 0
     keys: TrackerKeys = field(default_factory=lambda: make_keys(since=int(time.time())))
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -65,7 +67,7 @@ class TrackerProcess:
             ),
             self.store,
             self.keys,
-            FakeProber(),
+            self.prober,
             clock=time.time,
             random_bytes=os.urandom,
             rng=random.Random(1),  # noqa: S311 -- jitter
@@ -117,26 +119,16 @@ class Scene:
 
 def tunnel_plan(engine_url: str, **changes: Any) -> RigPlan:
     """A rig without a port."""
-    plan: dict[str, Any] = {
-        "engine_url": engine_url,
-        "engine_key": None,
-        "name": "attic",
-        "note": "",
-        "listen": None,
-        "endpoint": None,
-        "max_active": 1,
-        "max_queue": 4,
-        "node_key": NODE,
-        "owner_key": OWNER,
-    }
-    return RigPlan(**{**plan, **changes})
+    return rig_plan(engine_url, **{"listen": None, "node_key": NODE, "owner_key": OWNER, **changes})
 
 
 @asynccontextmanager
-async def tracker_process(folder: Path, **settings: Any) -> AsyncGenerator[TrackerProcess, None]:
-    """A tracker on SQLite."""
+async def tracker_process(
+    folder: Path, *, prober: FakeProber | None = None, **settings: Any
+) -> AsyncGenerator[TrackerProcess, None]:
+    """A tracker on SQLite. prober: without one, no rig that listens is well."""
     store = await open_store(folder / "tracker.db")
-    process = TrackerProcess(store, settings=settings)
+    process = TrackerProcess(store, prober or FakeProber(), settings=settings)
     await process.start()
     try:
         yield process
