@@ -7,7 +7,6 @@ refused. DESIGN asks for 5 s at p99.
 
 import asyncio
 import json
-import secrets
 import sys
 import tempfile
 import time
@@ -20,7 +19,9 @@ import click
 import httpx2
 
 from bench.luckrig_process import running, start
-from luckrig.client.tracker import TrackerClient, open_tracker
+from bench.spread import percentile
+from luckrig.cli.options import ask_tracker
+from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.address import TrackerAddress, parse_tracker_address
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
@@ -65,9 +66,8 @@ def main(tries: int) -> None:
         ("running stream ended", [each.cut_seconds for each in found]),
         ("next request refused", [each.refused_seconds for each in found]),
     ):
-        ordered = sorted(seconds)
-        at = [ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in (0.5, 0.9, 0.99)]
-        numbers = " | ".join(f"{value:.2f}" for value in (*at, ordered[-1]))
+        at = [percentile(seconds, percent) for percent in (50, 90, 99)]
+        numbers = " | ".join(f"{value:.2f}" for value in (*at, max(seconds)))
         sys.stdout.write(f"| {what} | {len(seconds)} of {tries} | {numbers} |\n")
 
 
@@ -94,9 +94,7 @@ async def _measure(tries: int) -> list[Try]:
 
 async def _try_all(address: TrackerAddress, tries: int) -> list[Try]:
     async with (
-        open_tracker(
-            address, clock=time.time, new_jti=lambda: secrets.token_urlsafe(16)
-        ) as tracker,
+        ask_tracker(address) as tracker,
         httpx2.AsyncClient(trust_env=False, timeout=GIVE_UP_SECONDS) as http,
     ):
         while not (page := await tracker.nodes(status="available")).nodes:

@@ -22,7 +22,8 @@ import click
 import msgspec
 
 from bench.luckrig_process import Running, start
-from luckrig.client.tracker import TrackerClient, open_tracker
+from luckrig.cli.options import ask_tracker
+from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.address import parse_tracker_address
 from luckrig.protocol.descriptor_log import LogEntry, verify_chain
 from luckrig.protocol.encoding import b64url_decode
@@ -259,9 +260,7 @@ async def _write_until_killed(
     running: Running, writers: Sequence[Writer], rng: Random, endpoint: str
 ) -> None:
     address = parse_tracker_address(str(running.announced["address"]))
-    async with open_tracker(
-        address, clock=time.time, new_jti=lambda: secrets.token_urlsafe(16)
-    ) as tracker:
+    async with ask_tracker(address) as tracker:
         await tracker.publish(make_node(RIG, endpoints=[endpoint]).signed)
         tasks = [asyncio.create_task(_write(writer, tracker)) for writer in writers]
         await asyncio.sleep(rng.uniform(*LIFE_SECONDS))

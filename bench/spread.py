@@ -62,7 +62,7 @@ def quotient(over: float, under: float) -> float:
     return over / under if under > 0 else math.inf
 
 
-def percentile(values: Sequence[int], percent: float) -> float:
+def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that is not below `percent` of all; 0 of none."""
     if not values:
         return 0.0

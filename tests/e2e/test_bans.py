@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from luckrig.cli.options import ask_tracker
 from luckrig.cli.rig import RunningRig, running_rig
 from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.errors import LuckrigError
@@ -22,7 +23,6 @@ from tests.e2e.tunnels import (
     OTHER,
     OWNER,
     USER,
-    open_client,
     tracker_process,
 )
 from tests.fake_engines.engine import OnDemand
@@ -68,7 +68,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A tracker on SQLite with one rig, whose engine waits to be told to speak."""
     async with (
         tracker_process(tmp_path, prober=FakeProber({NODE_ID: HEALTHY})) as process,
-        open_client(process.address) as tracker,
+        ask_tracker(process.address) as tracker,
         FakeOpenAi() as engine,
         running_rig(rig_plan(engine.url, node_key=NODE, owner_key=OWNER), tracker) as rig,
         httpx2.AsyncClient(trust_env=False) as http,

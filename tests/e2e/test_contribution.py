@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import httpx2
 
 from luckrig.cli.home import Home, id_of
+from luckrig.cli.options import ask_tracker
 from luckrig.client.receipts import Witnessed, answer_receipt, receipt_in
-from luckrig.client.tracker import open_tracker
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.receipts import Measured
@@ -40,9 +39,7 @@ async def hand_in(demo: Demo, receipt: str, seen: Witnessed, key: PrivateKey) ->
     """What a client does that countersigns."""
     signed = answer_receipt(receipt, seen, user_key=key, now=time.time())
     address = TrackerAddress(str(demo.announced["tracker"]), None)
-    async with open_tracker(
-        address, clock=time.time, new_jti=lambda: secrets.token_urlsafe(16)
-    ) as tracker:
+    async with ask_tracker(address) as tracker:
         return await tracker.send_receipts(ReceiptsRequest(receipts=[signed]))
 
 

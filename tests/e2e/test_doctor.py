@@ -16,11 +16,12 @@ from luckrig.cli.doctor.result import CheckResult, exit_code
 from luckrig.cli.doctor.visit import Subject, Visit
 from luckrig.cli.home import Home
 from luckrig.cli.hosted_rig import HostedRig, hosted_rig
+from luckrig.cli.options import ask_tracker
 from luckrig.protocol.address import TrackerAddress, parse_tracker_address
 from luckrig.protocol.ids import derive_id
 from tests.e2e.commands import finished, running
 from tests.e2e.tunnel_peers import Streamer, tunnel_to
-from tests.e2e.tunnels import NODE, OPERATOR, TrackerProcess, open_client, tracker_process
+from tests.e2e.tunnels import NODE, OPERATOR, TrackerProcess, tracker_process
 from tests.fake_engines.engine import FakeEngine
 from tests.fake_engines.knobs import FakeModel, Fault
 from tests.fake_engines.ollama import FakeOllama
@@ -81,7 +82,7 @@ async def practice(
             yield scene
             return
         async with (
-            open_client(process.address) as tracker,
+            ask_tracker(process.address) as tracker,
             hosted_rig(config, home, {}, tracker, engine_url=engine.url) as hosted,
         ):
             scene.hosted = hosted
@@ -313,7 +314,7 @@ async def test_tunnel_that_is_refused(well: Practice) -> None:
     assert well.hosted is not None
     tunnel, node_id = well.hosted.rig.tunnel, well.hosted.rig.node_id
     assert tunnel is not None
-    async with open_client(well.tracker.address) as tracker:
+    async with ask_tracker(well.tracker.address) as tracker:
         await tracker.ban(node_id, reason="Fake GPU.", expires_at=None, operator_key=OPERATOR)
     await tunnel.until(lambda state: state.phase == "refused")
     found = await well.visit()

@@ -12,9 +12,10 @@ from luckrig.cli.config import Config, RigSection
 from luckrig.cli.dashboard import View, headline
 from luckrig.cli.home import Home
 from luckrig.cli.hosted_rig import HostedRig, hosted_rig
+from luckrig.cli.options import ask_tracker
 from luckrig.cli.watching import TERM_SECONDS, Signals, Standing, followed_score, watch_over
 from luckrig.client.tracker import TrackerClient
-from tests.e2e.tunnels import USER, open_client, tracker_process
+from tests.e2e.tunnels import USER, tracker_process
 from tests.fake_engines.openai_compatible import FakeOpenAi
 
 
@@ -70,7 +71,7 @@ async def watched(folder: Path) -> AsyncGenerator[Watch]:
     """All of it."""
     async with (
         tracker_process(folder) as process,
-        open_client(process.address) as tracker,
+        ask_tracker(process.address) as tracker,
         FakeOpenAi() as engine,
         httpx2.AsyncClient(trust_env=False, timeout=20) as http,
     ):

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from luckrig.cli.options import ask_tracker
 from luckrig.cli.publishing import CALM_SECONDS, Publisher, is_news
 from luckrig.client.tracker import TrackerClient
 from luckrig.nodeproxy.describe import Listing
@@ -19,7 +20,7 @@ from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.descriptor import Hardware, Offer, Policy
 from luckrig.protocol.surface import relay_endpoint
 from luckrig.protocol.wire import NodeView
-from tests.e2e.tunnels import NODE, NODE_ID, OWNER, TrackerProcess, open_client, tracker_process
+from tests.e2e.tunnels import NODE, NODE_ID, OWNER, TrackerProcess, tracker_process
 from tests.fake_engines.knobs import FakeModel
 from tests.fake_engines.openai_compatible import FakeOpenAi
 
@@ -51,7 +52,7 @@ async def scene(folder: Path, *, models: frozenset[str] | None = None) -> AsyncG
     """It begins with the models a and b on the map."""
     async with (
         tracker_process(folder) as process,
-        open_client(process.address) as tracker,
+        ask_tracker(process.address) as tracker,
         FakeOpenAi(models=[FakeModel("a"), FakeModel("b")]) as engine,
     ):
         began = time.time()

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from luckrig.cli.options import ask_tracker
 from luckrig.nodeproxy.exchange import EVENT_STREAM, Connection
 from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.nodeproxy.server.limits import ServerLimits
@@ -22,7 +23,7 @@ from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.surface import relay_endpoint
 from luckrig.protocol.telemetry import Telemetry
-from tests.e2e.tunnels import NODE, NODE_ID, OWNER, open_client
+from tests.e2e.tunnels import NODE, NODE_ID, OWNER
 from tests.tracker.factories import make_node
 
 EVENT = b"data: " + b"x" * 16_376 + b"\n\n"
@@ -95,7 +96,7 @@ async def publish_tunnelled(address: TrackerAddress, key: PrivateKey = NODE) -> 
         endpoints=[relay_endpoint(origin, NODE_ID)],
         seq=int(time.time() * 1000),
     )
-    async with open_client(address) as tracker:
+    async with ask_tracker(address) as tracker:
         await tracker.publish(sign_descriptor(descriptor, node_key=key, owner_key=OWNER))
 
 

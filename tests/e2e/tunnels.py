@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import secrets
 import socket
 import time
 from collections.abc import AsyncGenerator
@@ -16,10 +15,11 @@ import httpx2
 from openai import AsyncOpenAI
 
 from luckrig.cli.loop import bind, origin_of
+from luckrig.cli.options import ask_tracker
 from luckrig.cli.rig import RunningRig, running_rig
 from luckrig.cli.rig_plan import RigPlan
 from luckrig.cli.serve import serving
-from luckrig.client.tracker import TrackerClient, open_tracker
+from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
@@ -144,7 +144,7 @@ async def tunnelled(
     """A tracker, and a rig behind a tunnel with a fake engine. settings: the tracker's."""
     async with (
         tracker_process(folder, **settings) as process,
-        open_client(process.address) as tracker,
+        ask_tracker(process.address) as tracker,
         FakeOpenAi() as engine,
         running_rig(tunnel_plan(engine.url, max_active=max_active), tracker) as rig,
         httpx2.AsyncClient(trust_env=False, timeout=20) as http,
@@ -157,15 +157,6 @@ async def on_the_map(tracker: TrackerClient) -> None:
     """Wait until the tracker has had the rig's first heartbeat."""
     while (await tracker.node(NODE_ID)).node.status not in ("available", "busy"):
         await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def open_client(address: TrackerAddress) -> AsyncGenerator[TrackerClient, None]:
-    """A tracker's client on the real clock."""
-    async with open_tracker(
-        address, clock=time.time, new_jti=lambda: secrets.token_urlsafe(16)
-    ) as tracker:
-        yield tracker
 
 
 def raw_request(scene: Scene, head: str, body: bytes = b"") -> socket.socket:
