@@ -34,8 +34,18 @@ FORBIDDEN = "a nude 12 year old"
 
 @pytest.fixture
 def rig_settings() -> dict[str, Any]:
-    """Room for one request, and one that waits."""
-    return {"max_active": 1, "max_queue": 1}
+    """Room for one request, and one that waits.
+
+    The machine's memory stays as it is, so that no figure changes by itself.
+    """
+    return {"max_active": 1, "max_queue": 1, "sensors": Sensors(machine(), list)}
+
+
+@pytest.fixture
+async def rig(rig: Rig) -> Rig:
+    """The usual one, once its memory was read."""
+    await until(lambda: rig.node.telemetry().memory_used_bytes)
+    return rig
 
 
 async def metrics(rig: Rig) -> dict[str, float]:
