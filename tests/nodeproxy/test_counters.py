@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luckrig.nodeproxy.counters import (
@@ -52,7 +52,6 @@ def test_a_bound_belongs_to_its_bucket() -> None:
     assert histogram.seconds >= 1e9
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=3 * SHARE_OF))
 def test_the_share_is_that_of_the_last_hundred(faults: list[bool]) -> None:
     share = ErrorShare()

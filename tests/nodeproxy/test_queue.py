@@ -1,6 +1,5 @@
 """The queue: bounded, fair, and leaving it never loses a turn."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -21,15 +20,19 @@ class Scene:
     max_waiting: int = 32
     now: float = 1000.0
     started: list[str] = field(default_factory=list[str])
-    _ids: Iterator[int] = field(default_factory=count)
+    _ids: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         self.queue = RequestQueue(
             max_active=self.max_active,
             max_waiting=self.max_waiting,
             monotonic=lambda: self.now,
-            new_id=lambda: f"ticket-{next(self._ids)}",
+            new_id=self._new_id,
         )
+
+    def _new_id(self) -> str:
+        self._ids.append(f"ticket-{len(self._ids)}")
+        return self._ids[-1]
 
     def join(self, name: str, *, sub: str | None = None, priority: int = 0) -> Ticket:
         """A request of that name; of a user of its own unless sub says whose."""
@@ -52,7 +55,7 @@ class Scene:
     @property
     def tickets(self) -> list[Ticket]:
         """All that wait or run."""
-        found = (self.queue.find(f"ticket-{number}") for number in range(2000))
+        found = map(self.queue.find, self._ids)
         return [ticket for ticket in found if ticket is not None]
 
     def leave(self, ticket: Ticket) -> None:

@@ -108,7 +108,7 @@ def test_where_a_pattern_matches_a_view_the_prefilter_says_so(pattern: str) -> N
         for writing in ("usual", "single", "loose")
     )
 
-    @settings(max_examples=25, deadline=None, database=None)
+    @settings(max_examples=25, database=None)
     @given(st.from_regex(readable), st.data())
     def check(match: str, data: st.DataObject) -> None:
         text = written(data, match)
@@ -129,7 +129,7 @@ def test_what_is_encoded_is_never_taken_for_plain(write: Callable[[str], str]) -
     prefilter, decoder = Prefilter([]), Decoder()
     letters = st.sampled_from(list("AzZ0189afxXuU+/_-%&#;\\|{}.,:; \t\n\x1c" + SEAM))
 
-    @settings(max_examples=100, deadline=None, database=None)
+    @settings(max_examples=100, database=None)
     @given(st.text(letters, max_size=4), st.text(letters, max_size=30))
     def check(before: str, after: str) -> None:
         text = before + write("naked kid") + after

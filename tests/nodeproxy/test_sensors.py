@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luckrig.nodeproxy.hardware import Machine
@@ -207,7 +207,6 @@ def test_a_driver_that_goes_away_and_comes_back_is_opened_again() -> None:
     assert nvml.read() == [RTX_3090]
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from(["Linux", "Darwin"]))
 def test_no_text_makes_sensors_raise_or_leave_the_bounds(text: str, system: str) -> None:
     noisy = Machine(

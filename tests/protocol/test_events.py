@@ -76,13 +76,13 @@ streams = st.lists(
 cuts = st.lists(st.integers(0, 200), max_size=6)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(streams, cuts)
 def test_any_split_of_the_bytes_gives_the_same_sse_events(stream: bytes, cuts: list[int]) -> None:
     assert sse(*cut(stream, cuts)) == sse_reference(stream)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(streams, cuts, cuts)
 def test_any_split_of_the_bytes_is_too_long_alike(
     stream: bytes, cuts: list[int], other_cuts: list[int]
@@ -192,7 +192,6 @@ def test_lines_are_split_at_newlines(stream: bytes, lines: list[bytes], rest: by
     assert splitter.close() == b""
 
 
-@settings(deadline=None)
 @given(st.text("a{}\r\n", max_size=40).map(str.encode), cuts)
 def test_any_split_of_the_bytes_gives_the_same_lines(stream: bytes, cuts: list[int]) -> None:
     *complete, rest = [line.removesuffix(b"\r") for line in stream.split(b"\n")]

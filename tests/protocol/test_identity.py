@@ -2,7 +2,7 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from luckrig.protocol.address import TrackerAddress, is_origin, parse_tracker_address
@@ -68,7 +68,6 @@ def test_a_key_that_is_no_point_verifies_nothing() -> None:
     assert not PublicKey(b"\xff" * 32).verifies(bytes(64), b"")
 
 
-@settings(deadline=None)
 @given(seed=st.binary(min_size=32, max_size=32), message=st.binary(max_size=500))
 def test_openssl_makes_and_takes_the_same_signatures(seed: bytes, message: bytes) -> None:
     ours, theirs = PrivateKey(seed), Ed25519PrivateKey.from_private_bytes(seed)
@@ -102,7 +101,6 @@ def test_a_key_of_small_order_verifies_nothing(raw: str) -> None:
     assert not key.verifies(bytes([1]) + bytes(63), b"anything")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_base64url_has_one_spelling(data: bytes) -> None:
     text = b64url_encode(data)

@@ -116,13 +116,11 @@ def written(draw: st.DrawFn) -> bytes:
     return write(draw(documents)).encode(errors="surrogatepass")
 
 
-@settings(deadline=None)
 @given(written())
 def test_any_document_is_read_as_the_standard_library_reads_it(body: bytes) -> None:
     agree(body)
 
 
-@settings(deadline=None)
 @given(written(), st.data())
 def test_a_damaged_document_is_judged_alike(body: bytes, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(body)))
@@ -131,7 +129,7 @@ def test_a_damaged_document_is_judged_alike(body: bytes, data: st.DataObject) ->
     agree(body[:start] + noise + body[end:])
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.text('{}[]":,\\u0a1-.e ', max_size=12))
 def test_noise_is_judged_alike(text: str) -> None:
     agree(text.encode())

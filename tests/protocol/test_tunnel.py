@@ -1,7 +1,7 @@
 """The tunnel's rules, without sockets: honest ends never disagree, and nothing gets past one."""
 
+import pickle
 from collections import deque
-from copy import deepcopy
 from random import Random
 
 import msgspec
@@ -306,7 +306,7 @@ class Pair:
             wire.append(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.tuples(st.integers(0, 6), st.integers(0, 7), st.integers(0, MAX_PAYLOAD_BYTES)),
@@ -383,12 +383,13 @@ def test_fuzzed_frames_are_events_or_violations(side: str) -> None:
     tracker, node = connected()
     for _ in range(3):
         node.receive(tracker.open(ASK)[1])
-    busy, new = (tracker, TrackerEnd()) if side == "tracker" else (node, NodeEnd())
+    pair = (tracker, TrackerEnd()) if side == "tracker" else (node, NodeEnd())
+    busy, new = map(pickle.dumps, pair)  # copied from more quickly than by deepcopy
     taken = refused = 0
     end: TrackerEnd | NodeEnd | None = None
     for _ in range(FUZZED_FRAMES):
         if end is None:
-            end = deepcopy(busy if rng.random() < 0.9 else new)
+            end = pickle.loads(busy if rng.random() < 0.9 else new)  # noqa: S301
         try:
             end.receive(_hostile_frame(rng, honest))
             taken += 1
