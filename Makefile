@@ -8,6 +8,8 @@ LOG := $(VENV)/setup.log
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # OpenAI's client for Node.js; the tests run it against a rig.
 NODE_CLIENT := tests/e2e/node_client
+# A worker for each core. Worksteal keeps a file's tests together, and all workers busy to the end.
+WORKERS := --numprocesses logical --maxprocesses 4 --dist worksteal
 QUIETLY := >>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 
 .DEFAULT_GOAL := help
@@ -20,7 +22,7 @@ demo: $(VENV)/.run ## a tracker, a rig and a real tiny model on this machine, re
 	@$(BIN)/luckrig demo
 
 test: $(VENV)/.test ## every test, with a real engine and a real browser
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(WORKERS)
 
 check: $(VENV)/.check ## lint, types, import contracts, packaging, sizes
 	@$(BIN)/ruff check .

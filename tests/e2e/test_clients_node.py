@@ -1,5 +1,6 @@
 """OpenAI's own client for Node.js, unmodified, against the real engine."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -35,11 +36,12 @@ def answers(stock_rig: StockRig) -> Any:
 
 def install_client() -> None:
     """`make test` did it already, unless somebody runs pytest alone."""
-    locked = json.loads((FOLDER / "package-lock.json").read_text("utf-8"))["packages"]
-    installed = FOLDER / "node_modules" / "openai" / "package.json"
-    wanted = locked["node_modules/openai"]["version"]
-    if not installed.exists() or json.loads(installed.read_text("utf-8"))["version"] != wanted:
-        subprocess.run(INSTALL, cwd=FOLDER, check=True)  # noqa: S603 -- our own command line
+    with (FOLDER / "package-lock.json").open(encoding="utf-8") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)  # two workers don't install at once
+        wanted = json.load(lock_file)["packages"]["node_modules/openai"]["version"]
+        installed = FOLDER / "node_modules" / "openai" / "package.json"
+        if not installed.exists() or json.loads(installed.read_text("utf-8"))["version"] != wanted:
+            subprocess.run(INSTALL, cwd=FOLDER, check=True)  # noqa: S603 -- our own command line
 
 
 def test_whole_and_streamed_agree(answers: Any) -> None:
