@@ -7,13 +7,24 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 import pytest
 
 from tests.e2e.commands import COMMAND, environ
 from tests.e2e.stock_rig import StockRig, running_stock_rig
+
+HERE: Final = Path(__file__).parent
+SECONDS: Final = 60
+"""For a test that says nothing else: each of them waits for processes to start."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A machine that does more than these tests is no reason for one of them to fail."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS))
 
 
 @dataclass(frozen=True)
