@@ -71,7 +71,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         ask_tracker(process.address) as tracker,
         FakeOpenAi() as engine,
         running_rig(rig_plan(engine.url, node_key=NODE, owner_key=OWNER), tracker) as rig,
-        httpx2.AsyncClient(trust_env=False) as http,
+        httpx2.AsyncClient(trust_env=False, timeout=None) as http,
     ):
         # Tokens need a rig that was seen.
         await process.store.put_health({rig.node_id: make_health()})

@@ -44,7 +44,7 @@ def test_invoke_and_stream_agree(stock_rig: StockRig) -> None:
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """Its own clients are never closed, and warn at the end."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=None) as client:
         yield client
 
 

@@ -157,7 +157,7 @@ async def test_stopping_in_the_middle_frees_the_engines_slot(demo: Demo) -> None
         openai.AsyncOpenAI(
             base_url=demo.announced["base_url"], api_key=demo.announced["token"], max_retries=0
         ) as client,
-        httpx2.AsyncClient(base_url=demo.engine_url) as engine,
+        httpx2.AsyncClient(base_url=demo.engine_url, timeout=None) as engine,
     ):
         stream = await client.chat.completions.create(
             model=demo.announced["model"],

@@ -32,7 +32,10 @@ MARKER = "Quorvath"  # planted in a prompt; must not be in any log
 
 async def test_engine_answers_with_its_alias(random_engine: StartEngine) -> None:
     """Health, models and slots are what the node proxy asks first."""
-    async with random_engine(slots=2) as engine, httpx2.AsyncClient(base_url=engine.url) as client:
+    async with (
+        random_engine(slots=2) as engine,
+        httpx2.AsyncClient(base_url=engine.url, timeout=None) as client,
+    ):
         health = await client.get("/health")
         models = await client.get("/v1/models")
         slots = await client.get("/slots")
@@ -47,7 +50,7 @@ async def test_each_slot_has_the_whole_context(random_engine: StartEngine) -> No
     """llama.cpp divides n_ctx among the slots; our context_length is for each one."""
     async with (
         random_engine(slots=3, context_length=512) as engine,
-        httpx2.AsyncClient(base_url=engine.url) as client,
+        httpx2.AsyncClient(base_url=engine.url, timeout=None) as client,
     ):
         slots = (await client.get("/slots")).json()
     assert [slot["n_ctx"] for slot in slots] == [512, 512, 512]
@@ -57,7 +60,7 @@ async def test_embedding_engine_serves_vectors(random_engine: StartEngine) -> No
     """Off by default, since pooling costs every request a little."""
     async with (
         random_engine(embedding=True) as engine,
-        httpx2.AsyncClient(base_url=engine.url) as client,
+        httpx2.AsyncClient(base_url=engine.url, timeout=None) as client,
     ):
         answer = await client.post("/v1/embeddings", json={"input": "rain", "model": "random"})
     assert len(answer.json()["data"][0]["embedding"]) == 64
@@ -74,7 +77,10 @@ async def test_chat_template_knows_every_role(random_engine: StartEngine) -> Non
         {"role": "tool", "tool_call_id": "1", "content": "42"},
         {"role": "user", "content": "so?"},
     ]
-    async with random_engine() as engine, httpx2.AsyncClient(base_url=engine.url) as client:
+    async with (
+        random_engine() as engine,
+        httpx2.AsyncClient(base_url=engine.url, timeout=None) as client,
+    ):
         answer = await client.post("/apply-template", json={"messages": messages})
     assert answer.json()["prompt"] == (
         "<|system|>be kind<|system|>be brief<|user|>add<|assistant|></s><|tool|>42"
@@ -85,7 +91,10 @@ async def test_chat_template_knows_every_role(random_engine: StartEngine) -> Non
 async def test_no_web_page_may_read_the_engine(random_engine: StartEngine) -> None:
     """Browsers talk to the node proxy, never to the engine behind it."""
     origin = "https://page.example"
-    async with random_engine() as engine, httpx2.AsyncClient(base_url=engine.url) as client:
+    async with (
+        random_engine() as engine,
+        httpx2.AsyncClient(base_url=engine.url, timeout=None) as client,
+    ):
         answer = await client.get("/health", headers={"Origin": origin})
     assert answer.headers.get("Access-Control-Allow-Origin") not in {origin, "*", "null"}
 
@@ -103,7 +112,10 @@ async def test_log_is_private_and_holds_no_prompt(
 ) -> None:
     """An older log with wider rights is taken over, too."""
     body = {"messages": [{"role": "user", "content": MARKER}], "max_tokens": 4}
-    async with random_engine() as engine, httpx2.AsyncClient(base_url=engine.url) as client:
+    async with (
+        random_engine() as engine,
+        httpx2.AsyncClient(base_url=engine.url, timeout=None) as client,
+    ):
         answer = await client.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200
     mode, log = read_log(public_log)
@@ -123,7 +135,7 @@ async def test_leaving_ends_the_process_and_frees_the_port(random_engine: StartE
         pass
     assert await engine.wait() == 0
     assert not psutil.pid_exists(engine.pid)
-    async with httpx2.AsyncClient(base_url=engine.url) as client:
+    async with httpx2.AsyncClient(base_url=engine.url, timeout=None) as client:
         with pytest.raises(httpx2.ConnectError):
             await client.get("/health")
 
@@ -165,7 +177,10 @@ async def test_crash_is_reported(random_engine: StartEngine) -> None:
 
 async def test_ctrl_c_is_left_to_the_parent(random_engine: StartEngine) -> None:
     """The terminal sends SIGINT to the whole group; requests in flight must still end well."""
-    async with random_engine() as engine, httpx2.AsyncClient(base_url=engine.url) as client:
+    async with (
+        random_engine() as engine,
+        httpx2.AsyncClient(base_url=engine.url, timeout=None) as client,
+    ):
         os.kill(engine.pid, signal.SIGINT)
         assert (await client.get("/health")).status_code == 200
 

@@ -21,7 +21,7 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[http
     spec = EngineSpec(model_path=SHIPPED_MODEL, alias="tiny", slots=2, context_length=4096)
     async with (
         start_engine(spec, log_path=log_path) as engine,
-        httpx2.AsyncClient(base_url=engine.url) as http,
+        httpx2.AsyncClient(base_url=engine.url, timeout=None) as http,
     ):
         yield http
 

@@ -184,6 +184,6 @@ async def running_rig(
     async with (
         serving(node.app, sock, settings.limits, node.connections),
         node.running(),
-        httpx2.AsyncClient(base_url=origin_of(sock), trust_env=False) as http,
+        httpx2.AsyncClient(base_url=origin_of(sock), trust_env=False, timeout=None) as http,
     ):
         yield Rig(origin_of(sock), node, http, tracker)

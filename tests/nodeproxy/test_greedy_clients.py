@@ -64,6 +64,7 @@ async def test_hostile_bodies_are_refused_on_every_route() -> None:
         assert rig.node.queue.active == 0
 
 
+@pytest.mark.timeout(60)  # a thousand connections
 async def test_user_with_a_thousand_requests_delays_another_by_one_turn() -> None:
     """Order of turns at the engine, not times: the first one runs, one more, then the other's."""
     async with (
