@@ -7,6 +7,7 @@ What an entry says is the tracker's business (tracker/domain/ledger.py, audit_lo
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 DOMAIN: Final = b"luckrig ledger entry v1\n"
@@ -21,3 +22,21 @@ def next_hash(previous: bytes, entry: bytes, *, domain: bytes = DOMAIN) -> bytes
     if len(previous) != len(GENESIS):
         raise ValueError("a hash has 32 bytes")
     return hashlib.sha256(domain + previous + entry).digest()
+
+
+def check_chain(
+    lines: Iterable[tuple[int, bytes, bytes]], *, domain: bytes = DOMAIN
+) -> tuple[int, bytes]:
+    """(how many lines, hash of the last one or GENESIS) of a whole chain.
+
+    lines: (position, entry, hash). Raises ValueError naming the first line that isn't what was
+    hashed, or that is missing. A chain that was cut at its end, or made anew, is whole: compare
+    what this returns with what was seen before.
+    """
+    size, tip = 0, GENESIS
+    for position, entry, line_hash in lines:
+        tip = next_hash(tip, entry, domain=domain)
+        if (position, line_hash) != (size, tip):
+            raise ValueError(f"line {size} isn't what was hashed")
+        size += 1
+    return size, tip

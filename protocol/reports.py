@@ -65,7 +65,7 @@ ACTIONS: Final[Mapping[TargetKind, tuple[Action, ...]]] = MappingProxyType(
   trusted notifier's word: it is on no list, and there are no new tokens for it.
 * ban, and for some days suspend: a user gets no tokens, publishes nothing, and what runs is cut; a
   rig is on no list, there are no tokens for it, and its tunnel is closed; from a network come no
-  keys, tokens, rigs and no requests through the relay.
+  new keys, tokens, rigs, tunnels, and no requests through the relay; it may read, report, appeal.
 """
 
 MAX_REASON_CHARS: Final = 1000
@@ -74,6 +74,8 @@ MAX_REPORT_CHARS: Final = 4000
 MAX_NAME_CHARS: Final = 200
 MAX_EMAIL_CHARS: Final = 254
 MAX_SUSPENSION_DAYS: Final = 3650
+MIN_HOLD_DAYS: Final = 365
+"""18 USC 2258A(h): a year."""
 APPEAL_DAYS: Final = 180
 """How long after a decision it may be appealed."""
 
@@ -83,10 +85,14 @@ _USER_ID: Final = re.compile(USER_ID_PATTERN)
 _EMAIL: Final = re.compile(r"[^@\s<>\"(),:;\\]+@[^@\s<>\"(),:;\\]+")
 _WIDEST: Final = {4: 16, 6: 32}
 """Prefix lengths: nobody bans half the world by a slip."""
+_NARROWEST: Final = {4: 24, 6: 56}
+"""What a tracker tells networks apart by; it doesn't look at single addresses."""
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON_CHARS)]
 ReportText = Annotated[str, msgspec.Meta(max_length=MAX_REPORT_CHARS)]
 ShortText = Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARS)]
+Cell = str | int | float | None
+"""What stands in a column of a table."""
 Ticket = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
 """What whoever reported holds: 256 bits, the only way to the report's page."""
 
@@ -152,12 +158,15 @@ class ReportReply(msgspec.Struct, frozen=True, kw_only=True):
 class AppealView(msgspec.Struct, frozen=True, kw_only=True):
     """An appeal. answer, answered_at: None while it is open. upheld: whether the decision stands.
 
-    same_reviewer: whoever decided also answered, because the tracker has one operator only.
+    same_reviewer: whoever decided also answered, because the tracker has one operator only. text,
+    counter_notice: None once anonymised.
     """
 
     appeal_id: str
+    decision_id: str
     by: Literal["affected", "reporter"]
-    text: str
+    text: str | None
+    counter_notice: CounterNotice | None = None
     received_at: int
     answered_at: int | None = None
     upheld: bool | None = None
@@ -168,7 +177,8 @@ class AppealView(msgspec.Struct, frozen=True, kw_only=True):
 class DecisionNotice(msgspec.Struct, frozen=True, kw_only=True):
     """A statement of reasons: what an operator decided, why, and what can be done about it.
 
-    rule: which law or which of the terms. automated: whether no person decided; true for a rig or
+    category: of the case; None where nobody had reported anything. rule: which law or which of the
+    terms. automated: whether no person decided; true for a rig or
     note that is hidden, on a trusted notifier's word, until a person looks. undone_at: None while
     it stands. appeal_until: Unix seconds.
     """
@@ -177,6 +187,7 @@ class DecisionNotice(msgspec.Struct, frozen=True, kw_only=True):
     target_kind: TargetKind
     target_id: str
     action: Action
+    category: Category | None
     ground: Ground
     rule: str
     reason: str
@@ -190,7 +201,11 @@ class DecisionNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What whoever reported gets to see. decisions: those of the report's case, oldest first."""
+    """What whoever reported gets to see. decisions: those of the report's case, oldest first.
+
+    A decision's target_id is "" unless it is about the subject, or the rig of a reply: nobody
+    learns by a report who stands behind something.
+    """
 
     subject_kind: SubjectKind
     subject_id: str
@@ -248,7 +263,10 @@ class AnswerRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class HoldRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keep all that a case is about, whatever anybody deletes. days: from now; 0 ends the hold."""
+    """Keep all that a case is about, whatever anybody deletes.
+
+    days: from now, at least MIN_HOLD_DAYS; 0 ends the hold.
+    """
 
     case_id: Opaque
     days: Annotated[int, msgspec.Meta(ge=0, le=MAX_SUSPENSION_DAYS)]
@@ -376,12 +394,15 @@ class LoginReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountExport(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a tracker stores of a user. tables: table → rows, as column → value."""
+    """All that a tracker stores of a user. tables: table → rows, as column → value.
+
+    Bytes are base64url.
+    """
 
     user_id: UserId
     account: str
     exported_at: int
-    tables: dict[str, list[dict[str, object]]]
+    tables: dict[str, list[dict[str, Cell]]]
 
 
 class EraseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -409,12 +430,17 @@ def check_report(report: ReportRequest) -> None:
             raise _missing("name", "Give your name; only child safety can be reported without.")
         if not report.email:
             raise _missing("email", "Give your e-mail address, so that you can be answered.")
-    if report.email and not _EMAIL.fullmatch(report.email):
+    if report.email and not is_email(report.email):
         raise _missing("email", "This isn't an e-mail address.")
     if (report.category == "copyright") != (report.copyright is not None):
         raise _missing("copyright", "A copyright notice, and no other, has its own fields.")
     if report.copyright is not None and not report.copyright.accurate:
         raise _missing("accurate", "The law asks for this statement.")
+
+
+def is_email(text: str) -> bool:
+    """Whether a text has the shape of an e-mail address; nothing more can be known of one."""
+    return len(text) <= MAX_EMAIL_CHARS and _EMAIL.fullmatch(text) is not None
 
 
 def check_subject(kind: SubjectKind, subject_id: str) -> None:
@@ -433,7 +459,10 @@ def check_subject(kind: SubjectKind, subject_id: str) -> None:
 
 
 def check_target(kind: TargetKind, target_id: str) -> str:
-    """The target's id in its one spelling. Raises PeerError invalid_request."""
+    """The target's id in its one spelling; a network as a /24 or /56 at the narrowest.
+
+    Raises PeerError invalid_request.
+    """
     if kind != "network":
         check_subject(kind, target_id)
         return target_id
@@ -443,7 +472,7 @@ def check_target(kind: TargetKind, target_id: str) -> str:
         raise _missing("target_id", "A network looks like 203.0.113.0/24.") from None
     if network.prefixlen < _WIDEST[network.version]:
         raise _missing("target_id", f"At widest, a network is a /{_WIDEST[network.version]}.")
-    return str(network)
+    return str(network.supernet(new_prefix=min(network.prefixlen, _NARROWEST[network.version])))
 
 
 def _missing(field: str, text: str) -> PeerError:

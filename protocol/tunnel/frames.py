@@ -71,7 +71,7 @@ class ResetCode(IntEnum):
     CANCELLED = 1
     """Nobody wants it any more: the client has left, or the answer was complete without it."""
     REFUSED = 2
-    """It was never begun: trying again, later or elsewhere, is safe."""
+    """It was never begun: trying again, later or elsewhere, does no harm."""
     FAILED = 3
     """What was begun can't be finished."""
     SLOW = 4
