@@ -1,5 +1,6 @@
 """Real, signed rigs for tests. The same seed gives the same keys, so the same ids and bytes."""
 
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -17,7 +18,8 @@ from luckrig.protocol.descriptor import (
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.wire import NodeStatus, QueueView
-from luckrig.tracker.domain.records import UNSEEN, BanRecord, Health, NodeRecord, TokenRecord
+from luckrig.tracker.domain.cases import DecisionRecord
+from luckrig.tracker.domain.records import UNSEEN, Health, NodeRecord, TokenRecord
 
 NOW = 1_800_000_000
 """Unix seconds: when the tests happen."""
@@ -107,15 +109,27 @@ def make_token(number: int = 1, *, user: int = 1, issued_at: int = NOW) -> Token
     )
 
 
-def make_ban(
-    subject_id: str = "u1" + "a" * 32, *, reason: str = "spam", seconds: int | None = None
-) -> BanRecord:
-    """A ban that was decided NOW. seconds: how long it lasts, None for good."""
-    return BanRecord(
-        subject_kind="node" if subject_id.startswith("n1") else "user",
-        subject_id=subject_id,
+def make_decision(
+    target_id: str = "u1" + "a" * 32,
+    *,
+    number: int = 1,
+    reason: str = "spam",
+    seconds: int | None = None,
+    **changes: object,
+) -> DecisionRecord:
+    """Decision `number`, NOW, a ban unless changed. seconds: how long it lasts, None for good."""
+    decision = DecisionRecord(
+        decision_id=f"decision-{number:07}",
+        case_id=None,
+        target_kind="node" if target_id.startswith("n1") else "user",
+        target_id=target_id,
+        action="ban" if seconds is None else "suspend",
+        category=None,
+        ground="terms",
+        rule="",
         reason=reason,
-        created_at=NOW,
-        expires_at=None if seconds is None else NOW + seconds,
         decided_by="u1" + "o" * 32,
+        decided_at=NOW,
+        expires_at=None if seconds is None else NOW + seconds,
     )
+    return replace(decision, **changes)  # type: ignore[arg-type]

@@ -13,13 +13,25 @@ from luckrig.protocol.descriptor_log import (
     verify_chain,
 )
 from luckrig.protocol.errors import PeerError
-from luckrig.tracker.domain.records import UNSEEN, BanRecord, NodeRecord
+from luckrig.tracker.domain.cases import DecisionRecord
+from luckrig.tracker.domain.records import UNSEEN, NodeRecord
 from luckrig.tracker.store.interface import Store, StoreError
-from tests.tracker.factories import NOW, make_ban, make_health, make_node, make_token, seeded
+from tests.tracker.factories import NOW, make_decision, make_health, make_node, make_token, seeded
 
 
 async def put(store: Store, node: NodeRecord) -> NodeRecord:
     return await store.put_descriptor(node.descriptor, node.signed, now=node.listed_at)
+
+
+async def put_ban(store: Store, ban: DecisionRecord) -> None:
+    await store.cases.put_decision(ban, events=[])
+
+
+async def undo(store: Store, decision_id: str) -> None:
+    decision = await store.cases.decision(decision_id)
+    assert decision is not None
+    undone = replace(decision, undone_at=NOW, undone_by="u1", undone_reason="a mistake")
+    assert await store.cases.undo_decision(undone, events=[])
 
 
 async def whole_log(store: Store) -> list[LogEntry]:
@@ -30,7 +42,7 @@ async def whole_log(store: Store) -> list[LogEntry]:
 
 
 class StoreContract:
-    """Behaviour of put_descriptor, node, nodes and history; the log; health, tokens, bans."""
+    """Behaviour of put_descriptor, node, nodes and history; the log; health, tokens."""
 
     async def test_an_empty_store_knows_nothing(self, store: Store) -> None:
         assert await store.node(make_node().node_id) is None
@@ -40,8 +52,6 @@ class StoreContract:
         assert await store.log_head() == EMPTY_LOG
         assert await store.tokens_of("u1", since=0) == 0
         assert await store.prune_tokens(now=NOW) == 0
-        assert await store.bans(now=NOW) == []
-        assert not await store.lift_ban(make_ban().subject_id)
         assert await store.revoked(now=NOW) == set()
 
     async def test_a_published_rig_comes_back_whole(self, store: Store) -> None:
@@ -191,22 +201,6 @@ class StoreContract:
         assert await store.tokens_of(tokens[0].user_id, since=0) == 1
         assert await store.prune_tokens(now=tokens[1].expires_at) == 0
 
-    async def test_bans_are_in_force_until_they_expire_or_are_lifted(self, store: Store) -> None:
-        for_good, short = make_ban("u1" + "a" * 32), make_ban("n1" + "a" * 32, seconds=10)
-        await store.put_ban(for_good)
-        await store.put_ban(short)
-        assert _by_id(await store.bans(now=NOW + 9)) == [short, for_good]
-        assert await store.bans(now=NOW + 10) == [for_good]
-        assert await store.lift_ban(for_good.subject_id)
-        assert not await store.lift_ban(for_good.subject_id)
-        assert await store.bans(now=NOW) == [short]
-
-    async def test_a_new_ban_takes_the_place_of_the_old_one(self, store: Store) -> None:
-        await store.put_ban(make_ban(seconds=10))
-        for ban in (make_ban(reason="worse"), make_ban(seconds=5)):
-            await store.put_ban(ban)
-            assert await store.bans(now=NOW) == [ban]
-
     async def test_tokens_are_revoked_while_they_and_the_ban_are_valid(self, store: Store) -> None:
         mine, later, other = (
             make_token(1),
@@ -217,15 +211,17 @@ class StoreContract:
             await store.add_token(token)
         first, second = (mine.node_id, mine.sub), (later.node_id, later.sub)
         assert await store.revoked(now=NOW) == set()
-        await store.put_ban(make_ban(mine.user_id, seconds=950))
+        await put_ban(store, make_decision(mine.user_id, seconds=950))
         assert await store.revoked(now=NOW) == {first, second}
         assert await store.revoked(now=mine.expires_at) == {second}
         assert await store.revoked(now=NOW + 950) == set()
-        await store.put_ban(make_ban(mine.node_id))
-        await store.put_ban(make_ban(mine.user_id))
+        await put_ban(store, make_decision(mine.node_id, number=2))
+        await put_ban(store, make_decision(mine.user_id, number=3))
         assert await store.revoked(now=NOW + 950) == {second}
         assert await store.revoked(now=later.expires_at) == set()
-        await store.lift_ban(mine.user_id)
+        await undo(store, "decision-0000003")
+        assert await store.revoked(now=NOW) == {first, second}, "the earlier one holds again"
+        await undo(store, "decision-0000001")
         assert await store.revoked(now=NOW) == set()
 
     async def test_a_cancelled_write_happens_as_a_whole_or_not_at_all(self, store: Store) -> None:
@@ -243,7 +239,3 @@ class StoreContract:
         assert {task.result().node_id for task in tasks if not task.cancelled()} <= {
             node.node_id for node in await store.nodes()
         }
-
-
-def _by_id(bans: list[BanRecord]) -> list[BanRecord]:
-    return sorted(bans, key=lambda ban: ban.subject_id)

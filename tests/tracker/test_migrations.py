@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from luckrig.protocol.descriptor_log import descriptor_hash
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.migrations import load_migrations, migrate
 from luckrig.tracker.store.sqlite import open_store
-from tests.tracker.factories import NOW, make_node
+from tests.tracker.cases import make_appeal
+from tests.tracker.factories import NOW, make_node, make_token
 from tests.tracker.store_contract import put, whole_log
 
 FIRST = "CREATE TABLE rigs (name TEXT NOT NULL) STRICT;"
@@ -179,3 +181,37 @@ async def test_what_was_listed_before_there_was_a_log_is_in_it(
         for node in (*nodes, make_node(4))
     ]
     assert [entry.listed_at - NOW for entry in entries] == [0, -1, 0, -1, 0, 9]
+
+
+async def test_bans_become_decisions_that_hold(connection: sqlite3.Connection, path: Path) -> None:
+    """Each with a case, so that it can be appealed; what had expired doesn't come back."""
+    migrate(connection, path, load_migrations()[:6])
+    user, rig, free = "u1" + "a" * 32, make_node().node_id, "u1" + "b" * 32
+    for subject, expires_at in ((user, None), (rig, NOW + 100), (free, NOW - 1)):
+        kind = "node" if subject.startswith("n1") else "user"
+        connection.execute(
+            "INSERT INTO bans VALUES (?, ?, ?, ?, ?, ?)",
+            (subject, kind, "spam 迷惑", NOW - 9, expires_at, "u1" + "o" * 32),
+        )
+    token = replace(make_token(), user_id=user)
+    row = (token.jti, user, token.node_id, token.sub, token.issued_at, token.expires_at, 9, None)
+    connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.close()
+    store = await open_store(path)
+    held = await store.cases.holding(now=NOW)
+    assert {target: (each.action, each.expires_at) for target, each in held.items()} == {
+        user: ("ban", None),
+        rig: ("suspend", NOW + 100),
+    }
+    assert set(await store.cases.holding(now=NOW + 100)) == {user}
+    assert await store.revoked(now=NOW) == {(token.node_id, token.sub)}
+    ban = held[user]
+    assert (ban.reason, ban.decided_at, ban.target_kind) == ("spam 迷惑", NOW - 9, "user")
+    assert not ban.automated
+    assert ban.case_id is not None
+    case = await store.cases.case(ban.case_id)
+    assert case is not None
+    assert (case.subject_id, case.closed_at, case.reports) == (user, NOW - 9, 0)
+    assert await store.cases.put_appeal(make_appeal(decision_id=ban.decision_id), events=[])
+    assert await store.cases.open_cases(after=None, limit=9, appealed=True) == [case]
+    await store.aclose()

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -17,7 +18,7 @@ from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.store.interface import Store, StoreError
 from luckrig.tracker.store.memory import MemoryStore
 from luckrig.tracker.store.sqlite import open_store
-from tests.tracker.factories import NOW, make_ban, make_health, make_node, make_token, seeded
+from tests.tracker.factories import NOW, make_decision, make_health, make_node, make_token, seeded
 from tests.tracker.store_contract import StoreContract, put, whole_log
 
 
@@ -61,9 +62,15 @@ async def random_step(store: Store, rng: Random, step: int) -> object:
                 return await store.tokens_of(user_id, since=NOW + step // 2)
             case "ban":
                 user_id = make_token(user=seed).user_id
-                await store.put_ban(make_ban(user_id, seconds=rng.choice([None, step + 5])))
+                seconds = rng.choice([None, step + 5])
+                ban = make_decision(user_id, number=step, seconds=seconds)
+                await store.cases.put_decision(ban, events=[])
             case "lift":
-                return await store.lift_ban(make_token(user=seed).user_id)
+                user_id = make_token(user=seed).user_id
+                held = (await store.cases.holding(now=NOW + step)).get(user_id)
+                if held is not None:
+                    undone = replace(held, undone_at=NOW + step)
+                    return await store.cases.undo_decision(undone, events=[])
             case "revoked":
                 return await store.revoked(now=NOW + step)
             case _:

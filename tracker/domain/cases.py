@@ -70,7 +70,7 @@ class DecisionRecord:
     """What an operator decided, or a trusted notifier's word hid until one does (automated).
 
     expires_at: None for good. undone_by: whoever took it back; None while it stands. case_id: None
-    where nobody had reported anything.
+    for a network, which no case is about. category: None where nobody had reported anything.
     """
 
     decision_id: str
@@ -102,6 +102,26 @@ class DecisionRecord:
     def bans(self) -> bool:
         """Whether its target stays out while it is in force."""
         return self.action in ENDS_ACCESS
+
+    def yields_to(self, held: "DecisionRecord | None", case: "CaseRecord | None") -> bool:
+        """Whether it, automated, comes too late, with that case and what holds its target now.
+
+        A person has decided the case meanwhile, or what holds the target is as strong: a hidden
+        rig's tunnel stays open, so nothing is hidden in the place of a ban.
+        """
+        if not self.automated:
+            return False
+        decided = case is not None and case.closed_at is not None
+        return decided or (held is not None and held.action != "limit")
+
+    def ended_by(self, decision: "DecisionRecord") -> "DecisionRecord":
+        """This one, taken back because a person decided meanwhile."""
+        return replace(
+            self,
+            undone_at=decision.decided_at,
+            undone_by=decision.decided_by,
+            undone_reason="An operator has decided.",
+        )
 
     @property
     def appeal_until(self) -> int:
@@ -168,6 +188,27 @@ def open_case(case_id: str, report: ReportRecord) -> CaseRecord:
     )
 
 
+def case_of_decision(
+    case_id: str, kind: SubjectKind, subject_id: str, ground: Ground, *, now: int
+) -> CaseRecord:
+    """The case of a decision that nobody had asked for, so that it can be appealed like any.
+
+    It is closed from the start, and so never in the way of one that a report opens meanwhile.
+    """
+    category: Category = "illegal" if ground == "law" else "terms"
+    return CaseRecord(
+        case_id=case_id,
+        subject_kind=kind,
+        subject_id=subject_id,
+        category=category,
+        severity=CATEGORIES[category].severity,
+        reports=0,
+        opened_at=now,
+        due_at=now,
+        closed_at=now,
+    )
+
+
 def join_case(case: CaseRecord, report: ReportRecord) -> CaseRecord:
     """The case after one more report about its subject."""
     severity = CATEGORIES[report.category].severity
@@ -196,3 +237,43 @@ def holding(decisions: Iterable[DecisionRecord], *, now: float) -> dict[str, Dec
         if decision.in_force(now):
             held[decision.target_id] = decision
     return held
+
+
+def urgency(case: CaseRecord) -> tuple[int, int, str]:
+    """The order in which cases are decided: the gravest first, then the one that is due first."""
+    return (-case.severity, case.due_at, case.case_id)
+
+
+def anonymised_report(report: ReportRecord) -> ReportRecord:
+    """What is left of a report when nothing may tell of people any more."""
+    return replace(
+        report, reason=None, evidence=None, name=None, email=None, claim=None, reporter_id=None
+    )
+
+
+def anonymised_appeal(appeal: AppealRecord) -> AppealRecord:
+    """The same of an appeal. Its answer stays: it says why, and names nobody."""
+    affected = appeal.by == "affected"
+    return replace(
+        appeal,
+        text=None,
+        counter_notice=None,
+        appellant=appeal.appeal_id if affected else appeal.appellant,
+    )
+
+
+def anonymised_decision(decision: DecisionRecord) -> DecisionRecord:
+    """The same of a decision that holds nothing any more: what was done and why, to nobody."""
+    return replace(
+        decision,
+        target_id="",
+        reason="",
+        undone_reason=None if decision.undone_reason is None else "",
+    )
+
+
+def ended_at(decision: DecisionRecord) -> int | None:
+    """When a decision stopped to hold its target, or will; None for one that holds for good."""
+    if decision.undone_at is not None:
+        return decision.undone_at
+    return decision.decided_at if decision.action == "dismiss" else decision.expires_at

@@ -9,6 +9,7 @@ nor that two windows are about the same one. Pure rules; the counters are the st
 | tokens          | an account's, whichever its key is        | hour   |
 | prefix-tokens   | all users' of one network                 | hour   |
 | registrations   | all new keys' of one network              | day    |
+| reports         | all that come from one network            | hour   |
 """
 
 import hashlib
@@ -23,16 +24,20 @@ from typing import Final, Literal
 from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.errors import PeerError
 
-QuotaKind = Literal["tokens", "prefix-tokens", "registrations"]
+QuotaKind = Literal["tokens", "prefix-tokens", "registrations", "reports"]
 
 WINDOW_SECONDS: Final[Mapping[QuotaKind, int]] = {
     "tokens": 3600,
     "prefix-tokens": 3600,
     "registrations": 86_400,
+    "reports": 3600,
 }
 IPV4_PREFIX: Final = 24
 IPV6_PREFIX: Final = 56
 """What a home line or a small host gets."""
+
+UNKNOWN_NETWORK: Final = "unknown"
+"""Of whatever isn't an address."""
 
 _LABEL: Final = b"luckrig quota v1|"
 _NAME_BYTES: Final = 18
@@ -48,6 +53,10 @@ _TEXTS: Final[Mapping[QuotaKind, str]] = {
     "registrations": (
         "{limit} new keys came from your network today, which is the limit. Use a key that you"
         " have, or wait until {until}; the tracker's operator can raise the limit."
+    ),
+    "reports": (
+        "{limit} reports came from your network in this hour, which is the limit. Send yours after"
+        " {until}, or write to the tracker's operator now: /compliance says how."
     ),
 }
 
@@ -92,7 +101,7 @@ def network_prefix(address: str) -> str | None:
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return "unknown"
+        return UNKNOWN_NETWORK
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
         parsed = parsed.ipv4_mapped
     if parsed.is_loopback:

@@ -1,7 +1,7 @@
 """What the tracker remembers, and the rule by which a new descriptor takes an old one's place."""
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.errors import PeerError
@@ -87,26 +87,6 @@ class ReproductionRecord:
     version: int
     signed: str
     created_at: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BanRecord:
-    """An operator's decision that a user or a rig stays out. Times are Unix seconds.
-
-    subject_id: u1… or n1…, as the kind says. expires_at: None for good. decided_by: the operator's
-    user id.
-    """
-
-    subject_kind: Literal["user", "node"]
-    subject_id: str
-    reason: str
-    created_at: int
-    expires_at: int | None
-    decided_by: str
-
-    def in_force(self, now: float) -> bool:
-        """Whether it holds at `now`."""
-        return self.expires_at is None or now < self.expires_at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

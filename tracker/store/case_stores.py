@@ -4,9 +4,10 @@ Every store passes the same suite, tests/tracker/cases_contract.py.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
-from luckrig.protocol.reports import SubjectKind
+from luckrig.protocol.encoding import b64url_encode
+from luckrig.protocol.reports import Cell, SubjectKind
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.domain.cases import (
     AppealRecord,
@@ -84,16 +85,26 @@ class CaseStore(Protocol):
     async def cases_about(
         self, kind: SubjectKind, subject_id: str, *, limit: int
     ) -> list[CaseRecord]:
-        """All cases about a subject, the newest first."""
+        """All cases about a subject, the newest first; of one second, the highest id first."""
         ...
 
     async def case_counts(self) -> CaseCounts:
         """How many cases wait for an operator."""
         ...
 
-    async def put_decision(self, decision: DecisionRecord, *, events: Sequence[AuditEntry]) -> None:
-        """Store a decision. Unless it is automated it closes its case, if it has one and that is
-        open, and undoes what was automated in it: now a person has decided."""
+    async def put_decision(
+        self,
+        decision: DecisionRecord,
+        *,
+        opening: CaseRecord | None = None,
+        events: Sequence[AuditEntry],
+    ) -> bool:
+        """Store a decision, and first the case `opening` that it makes where nobody had reported.
+
+        Unless it is automated it closes its case, if it has one and that is open, and undoes what
+        was automated in it: now a person has decided. False, and nothing changed, if it is
+        automated and yields to what a person decided: DecisionRecord.yields_to.
+        """
         ...
 
     async def undo_decision(self, undone: DecisionRecord, *, events: Sequence[AuditEntry]) -> bool:
@@ -126,6 +137,10 @@ class CaseStore(Protocol):
 
     async def appeals_of(self, decision_ids: Collection[str]) -> list[AppealRecord]:
         """The appeals against those decisions, the oldest first."""
+        ...
+
+    async def unanswered(self, case_ids: Collection[str]) -> Mapping[str, int]:
+        """case id → how many appeals in it nobody has answered, for those that have any."""
         ...
 
     async def answer_appeal(
@@ -174,10 +189,14 @@ class CaseStore(Protocol):
         """Appeals received in that time, oldest first."""
         ...
 
-    async def anonymise(self, *, before: int, now: float) -> int:
-        """Empty what reports and appeals received before that time tell of people; return how many.
+    async def anonymise(self, *, before: int, now: float, held: Collection[str] = ()) -> int:
+        """Empty what old rows tell of people; return how many were emptied.
 
-        Reports of cases that are open or held are left alone.
+        Reports received before that time, unless their case is open. Appeals received before it,
+        once they are answered. Decisions that stopped to hold anything before it: whom they were
+        about, and their texts; then their cases, too. What is held, or has an unanswered appeal,
+        stays as it is. Holds that have ended are forgotten. held: ids under a legal hold: other
+        cases about these stay, too.
         """
         ...
 
@@ -205,7 +224,7 @@ class SessionStore(Protocol):
 class PeopleStore(Protocol):
     """All that is stored of one person: domain/stored_data.py says what is in which table."""
 
-    async def export(self, person: Person) -> dict[str, list[dict[str, object]]]:
+    async def export(self, person: Person) -> dict[str, list[dict[str, Cell]]]:
         """table → the person's rows, as column → value; bytes as base64url. Empty tables too."""
         ...
 
@@ -218,3 +237,16 @@ class PeopleStore(Protocol):
         why, is in domain/stored_data.py.
         """
         ...
+
+    async def prune(self, *, now: int) -> int:
+        """Forget what deleted accounts left for as long as a decision held them; return how many
+        hand-overs."""
+        ...
+
+
+def exported(row: Mapping[str, object]) -> dict[str, Cell]:
+    """A row as it stands in an export: JSON has no bytes."""
+    return {
+        name: b64url_encode(value) if isinstance(value, bytes) else cast("Cell", value)
+        for name, value in row.items()
+    }

@@ -1,7 +1,7 @@
 """The counters of quotas, in memory: every store's. Where they are written down is the store's."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from luckrig.tracker.domain.quotas import Use, met
 
@@ -36,6 +36,11 @@ class Counters:
         pruned = len(self._used) - len(live)
         self._used = live
         return pruned
+
+    def rows(self) -> Iterator[tuple[str, dict[str, object]]]:
+        """(name, its row in the database) of every counter."""
+        for name, (used, ends_at) in self._used.items():
+            yield name, {"name": name, "used": used, "ends_at": ends_at}
 
     def _add(self, use: Use, count: int) -> None:
         used, _ = self._used.get(use.name, (0, 0))

@@ -1,6 +1,6 @@
 """Who is who, held in memory by every store: each token asks for it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import replace
 
 from luckrig.tracker.domain.records import (
@@ -65,6 +65,34 @@ class Directory:
         while user_id in self.before:
             user_id = self.before[user_id]
         return user_id
+
+    def all_ids(self, user_id: str) -> list[str]:
+        """Every key of the chain, the first one first."""
+        chain = [self.first_id(user_id)]
+        while (handover := self.handovers.get(chain[-1])) is not None:
+            chain.append(handover.new_user_id)
+        return chain
+
+    def forget(self, *, users: Iterable[str], handovers: Iterable[str], keep_ids: bool) -> None:
+        """Forget users, and the hand-overs of these old keys; keep_ids: only what they signed."""
+        for user_id in users:
+            user = self.users.pop(user_id, None)
+            if user is not None:
+                self.by_account.pop(user.account, None)
+        for old in handovers:
+            handover = self.handovers.pop(old)
+            if keep_ids:
+                self.handovers[old] = replace(handover, signed="")
+            else:
+                self.before.pop(handover.new_user_id, None)
+
+    def left_over(self, held: Container[str]) -> list[str]:
+        """Old keys in hand-overs of deleted accounts none of whose keys is held any more."""
+        return [
+            old
+            for old, handover in self.handovers.items()
+            if not handover.signed and not any(each in held for each in self.all_ids(old))
+        ]
 
     def latest_id(self, user_id: str) -> str:
         """The last key of the chain."""

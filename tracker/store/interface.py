@@ -12,7 +12,6 @@ from luckrig.tracker.domain.ledger import Entry
 from luckrig.tracker.domain.quotas import Use
 from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
 from luckrig.tracker.domain.records import (
-    BanRecord,
     HandoverRecord,
     Health,
     InviteRecord,
@@ -22,6 +21,7 @@ from luckrig.tracker.domain.records import (
     TokenRecord,
     UserRecord,
 )
+from luckrig.tracker.store.case_stores import CaseStore, PeopleStore, SessionStore
 
 
 class StoreError(Exception):
@@ -95,10 +95,10 @@ class ContributionStore(Protocol):
         """Append entries, and forget the live hours up to the end of that day, as one."""
         ...
 
-    async def prune(self, *, before: int) -> int:
+    async def prune(self, *, before: int, held: Collection[str] = ()) -> int:
         """Forget settled receipts, and timings, from before that time; return how many.
 
-        The ledger keeps what counted.
+        The ledger keeps what counted. held: ids under a legal hold; what names one stays.
         """
         ...
 
@@ -155,6 +155,10 @@ class UserStore(Protocol):
         """Where the hand-overs from this key end; the key itself if there are none."""
         ...
 
+    async def all_ids(self, user_id: str) -> list[str]:
+        """Every key of the chain of hand-overs that this key is in, the first one first."""
+        ...
+
     async def put_invite(self, invite: InviteRecord) -> None:
         """Remember an invite. Raises StoreError if its hash was used before."""
         ...
@@ -182,6 +186,10 @@ class NoteStore(Protocol):
         """The newest version of each note about a rig, in no particular order."""
         ...
 
+    async def notes_by(self, author_ids: Collection[str]) -> list[str]:
+        """The ids of all notes that those users wrote, sorted."""
+        ...
+
     async def put_reproduction(
         self, reproduction: ReproductionRecord, entries: Sequence[Entry]
     ) -> bool:
@@ -198,7 +206,7 @@ class NoteStore(Protocol):
 
 
 class Store(Protocol):
-    """Rigs, their health, the tokens issued for them, and bans.
+    """Rigs, their health, the tokens issued for them, and all that hangs together with them.
 
     Durable: when a write returns, it survives the death of the process; in SQLite also a power
     cut. Atomic: a write happens as a whole or, when it raises, not at all; a cancelled caller
@@ -219,6 +227,21 @@ class Store(Protocol):
     @property
     def users(self) -> UserStore:
         """Who has a key here."""
+        ...
+
+    @property
+    def cases(self) -> CaseStore:
+        """Reports, and what operators decided."""
+        ...
+
+    @property
+    def sessions(self) -> SessionStore:
+        """Who is signed in, in which browser."""
+        ...
+
+    @property
+    def people(self) -> PeopleStore:
+        """All that is stored of one person."""
         ...
 
     async def put_descriptor(
@@ -273,28 +296,18 @@ class Store(Protocol):
         """How many tokens the user got at `since` or later (Unix seconds), pruned ones aside."""
         ...
 
-    async def prune_tokens(self, *, now: int) -> int:
+    async def prune_tokens(self, *, now: int, held: Collection[str] = ()) -> int:
         """Forget tokens that expired at `now` or earlier; return how many.
+
+        held: ids under a legal hold; tokens that name one stay.
 
         Whoever counts tokens over a window prunes with a `now` that lies the window back.
         """
         ...
 
-    async def put_ban(self, ban: BanRecord) -> None:
-        """Ban a user or a rig; takes the place of the subject's earlier ban."""
-        ...
-
-    async def lift_ban(self, subject_id: str) -> bool:
-        """Forget the subject's ban, in force or not; return whether there was one."""
-        ...
-
-    async def bans(self, *, now: int) -> list[BanRecord]:
-        """The bans in force at `now` in no particular order; the list is the caller's to keep."""
-        ...
-
     async def revoked(self, *, now: int) -> set[tuple[str, str]]:
-        """(node id, sub) of each token that is valid at `now`, and whose user is banned then or has
-        another key by now."""
+        """(node id, sub) of each token that is valid at `now`, and whose user is banned then, by
+        the decision that holds them, or has another key by now, or deleted their account."""
         ...
 
     async def aclose(self) -> None:

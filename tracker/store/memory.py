@@ -1,17 +1,22 @@
 """The store's twin in memory: for tests and for trackers that may forget."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+
+import msgspec
 
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_entry
 from luckrig.tracker.domain.quotas import Use
-from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
 from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.interface import StoreError
+from luckrig.tracker.store.memory_cases import MemoryCases, MemorySessions
 from luckrig.tracker.store.memory_contributions import MemoryContributions
 from luckrig.tracker.store.memory_notes import MemoryNotes
+from luckrig.tracker.store.memory_people import MemoryPeople
 from luckrig.tracker.store.memory_users import MemoryUsers
+from luckrig.tracker.store.shelves import Fixed, Records, Row, Shelf
 
 
 class MemoryStore:
@@ -19,15 +24,17 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._nodes: dict[str, NodeRecord] = {}
-        self._history: dict[str, list[bytes]] = {}
+        self._history: dict[str, dict[int, tuple[bytes, int]]] = {}  # seq → signed, published_at
         self._log: list[LogEntry] = []
         self._tip = EMPTY_LOG
         self._tokens: dict[str, TokenRecord] = {}
-        self._bans: dict[str, BanRecord] = {}
         self._counters = Counters()
         self.contributions = MemoryContributions()
         self.notes = MemoryNotes(self.contributions)
         self.users = MemoryUsers(self._counters)
+        self.cases = MemoryCases(self._counters)
+        self.sessions = MemorySessions()
+        self.people = MemoryPeople(self._shelves(), self.users.directory, self.cases)
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int
@@ -45,7 +52,7 @@ class MemoryStore:
             self._log.append(entry)
             self._tip = LogTip(entry.index, entry.hash)
             self._nodes[record.node_id] = record
-            self._history.setdefault(record.node_id, []).append(signed)
+            self._history.setdefault(record.node_id, {})[descriptor.seq] = (signed, now)
         return record
 
     async def node(self, node_id: str) -> NodeRecord | None:
@@ -55,7 +62,7 @@ class MemoryStore:
         return list(self._nodes.values())
 
     async def history(self, node_id: str) -> list[bytes]:
-        return list(self._history.get(node_id, ()))
+        return [signed for signed, _ in self._history.get(node_id, {}).values()]
 
     async def log(self, *, after: int, limit: int) -> list[LogEntry]:
         return self._log[after : after + limit]
@@ -84,29 +91,79 @@ class MemoryStore:
             token.user_id == user_id and token.issued_at >= since for token in self._tokens.values()
         )
 
-    async def prune_tokens(self, *, now: int) -> int:
-        kept = {jti: token for jti, token in self._tokens.items() if token.expires_at > now}
+    async def prune_tokens(self, *, now: int, held: Collection[str] = ()) -> int:
+        kept = {
+            jti: token
+            for jti, token in self._tokens.items()
+            if token.expires_at > now or token.user_id in held or token.node_id in held
+        }
         pruned = len(self._tokens) - len(kept)
         self._tokens = kept
         return pruned
 
-    async def put_ban(self, ban: BanRecord) -> None:
-        self._bans[ban.subject_id] = ban
-
-    async def lift_ban(self, subject_id: str) -> bool:
-        return self._bans.pop(subject_id, None) is not None
-
-    async def bans(self, *, now: int) -> list[BanRecord]:
-        return [ban for ban in self._bans.values() if ban.in_force(now)]
-
     async def revoked(self, *, now: int) -> set[tuple[str, str]]:
-        banned = {ban.subject_id for ban in await self.bans(now=now)}
+        held = await self.cases.holding(now=now)
+        banned = {target_id for target_id, decision in held.items() if decision.bans}
         return {
             (token.node_id, token.sub)
             for token in self._tokens.values()
             if token.expires_at > now
-            and (token.user_id in banned or self.users.is_replaced(token.user_id))
+            and (
+                not token.user_id
+                or token.user_id in banned
+                or self.users.is_replaced(token.user_id)
+            )
         }
 
     async def aclose(self) -> None:
         pass
+
+    def _shelves(self) -> dict[str, Shelf]:
+        return {
+            "nodes": Fixed(
+                lambda: ((each.node_id, _node_row(each)) for each in self._nodes.values()),
+                delete=lambda node_id: self._nodes.pop(node_id),
+            ),
+            "descriptors": Fixed(
+                self._descriptor_rows, delete=lambda key: self._history[key[0]].pop(key[1])
+            ),
+            "descriptor_log": Fixed(lambda: ((each.index, _log_row(each)) for each in self._log)),
+            "tokens": Records(lambda: self._tokens),
+            "quotas": Fixed(self._counters.rows),
+            **self.contributions.shelves(),
+            **self.notes.shelves(),
+            **self.users.shelves(),
+            **self.cases.shelves(),
+            **self.sessions.shelves(),
+        }
+
+    def _descriptor_rows(self) -> Iterator[tuple[tuple[str, int], Row]]:
+        for node_id, published in self._history.items():
+            for seq, (signed, at) in published.items():
+                yield (
+                    (node_id, seq),
+                    {"node_id": node_id, "seq": seq, "signed": signed, "published_at": at},
+                )
+
+
+def _node_row(record: NodeRecord) -> Row:
+    """As the table has it."""
+    health, queue = record.health, record.health.queue
+    return {
+        "node_id": record.node_id,
+        "seq": record.descriptor.seq,
+        "listed_at": record.listed_at,
+        "status": health.status,
+        "queue_active": None if queue is None else queue.active,
+        "queue_waiting": None if queue is None else queue.waiting,
+        "queue_max_active": None if queue is None else queue.max_active,
+        "checked_at": health.checked_at,
+        "last_seen_at": health.last_seen_at,
+        "misses": health.misses,
+    }
+
+
+def _log_row(entry: LogEntry) -> Row:
+    row: Row = msgspec.structs.asdict(entry)
+    row["position"] = row.pop("index")
+    return row

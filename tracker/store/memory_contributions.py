@@ -1,12 +1,13 @@
 """Receipts, ledger, live hours and timings in memory: the twin of sqlite_contributions.py."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from luckrig.protocol.ledger_chain import GENESIS
 from luckrig.tracker.domain.ledger import Entry, canonical, entry_hash
 from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
 from luckrig.tracker.store.interface import LedgerRow, LiveHours
+from luckrig.tracker.store.shelves import Fixed, Records, Shelf
 
 
 class MemoryContributions:
@@ -71,13 +72,20 @@ class MemoryContributions:
         self.append(entries)
         self._live = {key: milli for key, milli in self._live.items() if key[1] // 24 > day}
 
-    async def prune(self, *, before: int) -> int:
+    async def prune(self, *, before: int, held: Collection[str] = ()) -> int:
         receipts = {
-            key: receipt
-            for key, receipt in self._receipts.items()
-            if not receipt.settled or receipt.received_at >= before
+            key: each
+            for key, each in self._receipts.items()
+            if not each.settled
+            or each.received_at >= before
+            or each.user_id in held
+            or each.node_id in held
         }
-        timings = {key: each for key, each in self._timings.items() if each.shared_at >= before}
+        timings = {
+            key: each
+            for key, each in self._timings.items()
+            if each.shared_at >= before or each.account in held or each.node_id in held
+        }
         pruned = len(self._receipts) - len(receipts) + len(self._timings) - len(timings)
         self._receipts, self._timings = receipts, timings
         return pruned
@@ -88,6 +96,21 @@ class MemoryContributions:
             for timing in self._timings.values()
             if timing.shared_at >= since and node_id in (None, timing.node_id)
         ]
+
+    def shelves(self) -> dict[str, Shelf]:
+        """Its tables, for export and deletion."""
+        return {
+            "receipts": Records(lambda: self._receipts, {"receipt": "signed"}),
+            "timings": Records(lambda: self._timings),
+            "ledger": Fixed(lambda: ((each.position, each._asdict()) for each in self._ledger)),
+            "live_hours": Fixed(
+                lambda: (
+                    ((node_id, hour), {"node_id": node_id, "hour": hour, "scarcity_milli": milli})
+                    for (node_id, hour), milli in self._live.items()
+                ),
+                delete=lambda key: self._live.pop(key),
+            ),
+        }
 
     def append(self, entries: Sequence[Entry]) -> None:
         """For the shelves beside this one: what they store and what counts are one step."""

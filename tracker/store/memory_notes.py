@@ -1,11 +1,13 @@
 """Tuning notes in memory: the twin of sqlite_notes.py."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 
 from luckrig.tracker.domain.ledger import Entry
 from luckrig.tracker.domain.records import NoteRecord, ReproductionRecord
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.memory_contributions import MemoryContributions
+from luckrig.tracker.store.shelves import Fixed, Records, Shelf
 
 
 class MemoryNotes:
@@ -29,6 +31,13 @@ class MemoryNotes:
     async def notes_of(self, node_id: str) -> list[NoteRecord]:
         return [versions[0] for versions in self._notes.values() if versions[0].node_id == node_id]
 
+    async def notes_by(self, author_ids: Collection[str]) -> list[str]:
+        return sorted(
+            note_id
+            for note_id, versions in self._notes.items()
+            if versions[0].author_id in author_ids
+        )
+
     async def put_reproduction(
         self, reproduction: ReproductionRecord, entries: Sequence[Entry]
     ) -> bool:
@@ -47,3 +56,23 @@ class MemoryNotes:
             (self._notes[each.note_id][0].node_id, each.user_id)
             for each in self._reproductions.values()
         }
+
+    def shelves(self) -> dict[str, Shelf]:
+        """Its tables, for export and deletion."""
+        return {
+            "notes": Fixed(
+                lambda: (
+                    ((note.note_id, note.version), asdict(note))
+                    for versions in self._notes.values()
+                    for note in reversed(versions)
+                ),
+                delete=self._delete,
+            ),
+            "reproductions": Records(lambda: self._reproductions),
+        }
+
+    def _delete(self, key: tuple[str, int]) -> None:
+        note_id, version = key
+        left = [each for each in self._notes.pop(note_id) if each.version != version]
+        if left:
+            self._notes[note_id] = left

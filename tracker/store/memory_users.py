@@ -1,7 +1,7 @@
 """Users, hand-overs and invites in memory: the twin of sqlite_users.py."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from luckrig.tracker.domain.quotas import Use
 from luckrig.tracker.domain.records import (
@@ -13,6 +13,7 @@ from luckrig.tracker.domain.records import (
 from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.directory import Directory
 from luckrig.tracker.store.interface import StoreError
+from luckrig.tracker.store.shelves import Fixed, Records, Shelf
 
 
 class MemoryUsers:
@@ -20,16 +21,16 @@ class MemoryUsers:
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._directory = Directory()
+        self.directory = Directory()
         self._invites: dict[str, InviteRecord] = {}
 
     async def user(self, user_id: str) -> UserRecord | None:
-        return self._directory.users.get(user_id)
+        return self.directory.users.get(user_id)
 
     async def register(
         self, user: UserRecord, *, invite_hash: str | None, uses: Sequence[Use], now: float
     ) -> UserRecord:
-        found = self._directory.registered(user.user_id)
+        found = self.directory.registered(user.user_id)
         if found is not None:
             return found
         invite = None if invite_hash is None else self._invites.get(invite_hash)
@@ -40,33 +41,36 @@ class MemoryUsers:
         self._counters.take(uses, now=now)
         if invite is not None:
             self._invites[invite.code_hash] = replace(invite, uses_left=invite.uses_left - 1)
-        self._directory.put(user)
+        self.directory.put(user)
         return user
 
     async def promote(self, accounts: Collection[str], *, now: int) -> int:
-        promoted = self._directory.promotable(accounts, now=now)
+        promoted = self.directory.promotable(accounts, now=now)
         for user in promoted:
-            self._directory.put(user)
+            self.directory.put(user)
         return len(promoted)
 
     async def hand_over(
         self, handover: HandoverRecord, *, uses: Sequence[Use], now: float
     ) -> HandoverRecord:
-        stored = self._directory.stored(handover)
+        stored = self.directory.stored(handover)
         if stored is not None:
             return stored
         self._counters.take(uses, now=now)
-        self._directory.move(handover)
+        self.directory.move(handover)
         return handover
 
     async def handover(self, old_user_id: str) -> HandoverRecord | None:
-        return self._directory.handovers.get(old_user_id)
+        return self.directory.handovers.get(old_user_id)
 
     async def first_id(self, user_id: str) -> str:
-        return self._directory.first_id(user_id)
+        return self.directory.first_id(user_id)
 
     async def latest_id(self, user_id: str) -> str:
-        return self._directory.latest_id(user_id)
+        return self.directory.latest_id(user_id)
+
+    async def all_ids(self, user_id: str) -> list[str]:
+        return self.directory.all_ids(user_id)
 
     async def put_invite(self, invite: InviteRecord) -> None:
         if invite.code_hash in self._invites:
@@ -83,4 +87,26 @@ class MemoryUsers:
 
     def is_replaced(self, user_id: str) -> bool:
         """Whether that key gave way to another one."""
-        return user_id in self._directory.handovers
+        return user_id in self.directory.handovers
+
+    def shelves(self) -> dict[str, Shelf]:
+        """Its tables, for export and deletion."""
+        return {
+            "users": Fixed(
+                lambda: ((key, asdict(user)) for key, user in self.directory.users.items()),
+                delete=lambda key: self.directory.forget(users=[key], handovers=(), keep_ids=False),
+            ),
+            "handovers": _Handovers(self.directory),
+            "invites": Records(lambda: self._invites),
+        }
+
+
+class _Handovers(Records[str]):
+    """The directory knows each of them from both sides."""
+
+    def __init__(self, directory: Directory) -> None:
+        super().__init__(lambda: directory.handovers)
+        self._directory = directory
+
+    def delete(self, key: str) -> None:
+        self._directory.forget(users=(), handovers=[key], keep_ids=False)

@@ -1,12 +1,13 @@
 """The store in one SQLite file.
 
 All rigs are also held decoded in memory: decoding 10,000 of them for each list would take most of a
-second. So are bans, which every list and token asks for. Both change there after their transaction
-is on the disk. Hence one process owns the file.
+second. So are the decisions in force, which every list and token asks for. Both change there after
+their transaction is on the disk. Hence one process owns the file.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +18,15 @@ from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_en
 from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.wire import QueueView
 from luckrig.tracker.domain.quotas import Use
-from luckrig.tracker.domain.records import BanRecord, Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
 from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.database import Database, open_database
 from luckrig.tracker.store.interface import StoreError
+from luckrig.tracker.store.sqlite_cases import SqliteCases, open_cases
 from luckrig.tracker.store.sqlite_contributions import SqliteContributions
 from luckrig.tracker.store.sqlite_notes import SqliteNotes
+from luckrig.tracker.store.sqlite_people import SqlitePeople
+from luckrig.tracker.store.sqlite_sessions import SqliteSessions
 from luckrig.tracker.store.sqlite_tokens import TokenWriter
 from luckrig.tracker.store.sqlite_users import SqliteUsers, open_users
 
@@ -56,23 +60,22 @@ _SELECT_TOKEN: Final = """
     SELECT jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id
     FROM tokens WHERE jti = ?
 """
-_SELECT_BANS: Final = """
-    SELECT subject_kind, subject_id, reason, created_at, expires_at, decided_by FROM bans
-"""
-_PUT_BAN: Final = """
-    INSERT OR REPLACE INTO bans
-        (subject_kind, subject_id, reason, created_at, expires_at, decided_by)
-    VALUES (:subject_kind, :subject_id, :reason, :created_at, :expires_at, :decided_by)
+_PRUNE_TOKENS: Final = """
+    DELETE FROM tokens
+    WHERE expires_at <= :now AND user_id NOT IN (SELECT value FROM json_each(:held))
+      AND node_id NOT IN (SELECT value FROM json_each(:held))
 """
 _SELECT_REVOKED: Final = """
     SELECT tokens.node_id, tokens.sub
-    FROM bans CROSS JOIN tokens ON tokens.user_id = bans.subject_id
-    WHERE tokens.expires_at > :now AND (bans.expires_at IS NULL OR bans.expires_at > :now)
+    FROM json_each(:banned) AS banned CROSS JOIN tokens ON tokens.user_id = banned.value
+    WHERE tokens.expires_at > :now
+    UNION
+    SELECT node_id, sub FROM tokens WHERE user_id = '' AND expires_at > :now
     UNION
     SELECT tokens.node_id, tokens.sub
     FROM handovers CROSS JOIN tokens ON tokens.user_id = handovers.old_user_id
     WHERE tokens.expires_at > :now
-"""  # CROSS JOIN: from the few bans to the many tokens, whatever the planner thinks
+"""  # CROSS JOIN: from the few banned to the many tokens, whatever the planner thinks
 
 
 async def open_store(path: Path) -> "SqliteStore":
@@ -84,15 +87,15 @@ async def open_store(path: Path) -> "SqliteStore":
     try:
         users, counters = await open_users(database)
         records = [_record(tuple(row)) for row in await database.read(_SELECT_NODES, ())]
-        bans = [_ban(tuple(row)) for row in await database.read(_SELECT_BANS, ())]
+        cases = await open_cases(database, counters)
     except BaseException:
         await database.aclose()
         raise
     return SqliteStore(
         database,
         {record.node_id: record for record in records},
-        {ban.subject_id: ban for ban in bans},
         users,
+        cases,
         counters,
     )
 
@@ -104,17 +107,19 @@ class SqliteStore:
         self,
         database: Database,
         nodes: dict[str, NodeRecord],
-        bans: dict[str, BanRecord],
         users: SqliteUsers,
+        cases: SqliteCases,
         counters: Counters,
     ) -> None:
         self._database = database
         self._nodes = nodes
-        self._bans = bans
         self._tokens = TokenWriter(database, counters)
         self.contributions = SqliteContributions(database)
         self.notes = SqliteNotes(database)
         self.users = users
+        self.cases = cases
+        self.sessions = SqliteSessions(database)
+        self.people = SqlitePeople(database, nodes, users.directory, cases)
 
     async def put_descriptor(
         self, descriptor: NodeDescriptor, signed: bytes, *, now: int
@@ -185,37 +190,20 @@ class SqliteStore:
         )
         return int(count)
 
-    async def prune_tokens(self, *, now: int) -> int:
+    async def prune_tokens(self, *, now: int, held: Collection[str] = ()) -> int:
+        values = {"now": now, "held": json.dumps(sorted(held))}
+
         async def write() -> int:
             async with self._database.transaction() as connection:
-                cursor = await connection.execute(
-                    "DELETE FROM tokens WHERE expires_at <= ?", (now,)
-                )
-                return cursor.rowcount
+                return (await connection.execute(_PRUNE_TOKENS, values)).rowcount
 
         return await self._database.write(write)
-
-    async def put_ban(self, ban: BanRecord) -> None:
-        async def write() -> None:
-            async with self._database.transaction() as connection:
-                await connection.execute(_PUT_BAN, asdict(ban))
-            self._bans[ban.subject_id] = ban
-
-        await self._database.write(write)
-
-    async def lift_ban(self, subject_id: str) -> bool:
-        async def write() -> bool:
-            async with self._database.transaction() as connection:
-                await connection.execute("DELETE FROM bans WHERE subject_id = ?", (subject_id,))
-            return self._bans.pop(subject_id, None) is not None
-
-        return await self._database.write(write)
-
-    async def bans(self, *, now: int) -> list[BanRecord]:
-        return [ban for ban in self._bans.values() if ban.in_force(now)]
 
     async def revoked(self, *, now: int) -> set[tuple[str, str]]:
-        rows = await self._database.read(_SELECT_REVOKED, {"now": now})
+        held = await self.cases.holding(now=now)
+        banned = [target_id for target_id, decision in held.items() if decision.bans]
+        values: dict[str, object] = {"now": now, "banned": json.dumps(banned)}
+        rows = await self._database.read(_SELECT_REVOKED, values)
         return {(node_id, sub) for node_id, sub in rows}
 
     async def aclose(self) -> None:
@@ -251,19 +239,6 @@ def _token(row: tuple[Any, ...]) -> TokenRecord:
         expires_at=expires_at,
         requests=requests,
         note_id=note_id,
-    )
-
-
-def _ban(row: tuple[Any, ...]) -> BanRecord:
-    """A row of _SELECT_BANS."""
-    kind, subject_id, reason, created_at, expires_at, decided_by = row
-    return BanRecord(
-        subject_kind=kind,
-        subject_id=subject_id,
-        reason=reason,
-        created_at=created_at,
-        expires_at=expires_at,
-        decided_by=decided_by,
     )
 
 

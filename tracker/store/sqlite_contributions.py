@@ -1,6 +1,7 @@
 """Receipts, ledger, live hours and timings in SQLite."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -36,6 +37,18 @@ _SELECT_TIMINGS: Final = """
     SELECT node_id, request_id, account, model, prompt_tokens, completion_tokens, ttft_ms,
            tokens_per_second, shared_at
     FROM timings WHERE shared_at >= :since AND (:node_id IS NULL OR node_id = :node_id)
+"""
+_PRUNE_RECEIPTS: Final = """
+    DELETE FROM receipts
+    WHERE settled = 1 AND received_at < :before
+      AND user_id NOT IN (SELECT value FROM json_each(:held))
+      AND node_id NOT IN (SELECT value FROM json_each(:held))
+"""
+_PRUNE_TIMINGS: Final = """
+    DELETE FROM timings
+    WHERE shared_at < :before
+      AND account NOT IN (SELECT value FROM json_each(:held))
+      AND node_id NOT IN (SELECT value FROM json_each(:held))
 """
 _SELECT_LEDGER_TIP: Final = "SELECT position, hash FROM ledger ORDER BY position DESC LIMIT 1"
 _SELECT_LIVE: Final = """
@@ -118,15 +131,13 @@ class SqliteContributions:
 
         await self._database.write(write)
 
-    async def prune(self, *, before: int) -> int:
+    async def prune(self, *, before: int, held: Collection[str] = ()) -> int:
+        values = {"before": before, "held": json.dumps(sorted(held))}
+
         async def write() -> int:
             async with self._database.transaction() as connection:
-                receipts = await connection.execute(
-                    "DELETE FROM receipts WHERE settled = 1 AND received_at < ?", (before,)
-                )
-                timings = await connection.execute(
-                    "DELETE FROM timings WHERE shared_at < ?", (before,)
-                )
+                receipts = await connection.execute(_PRUNE_RECEIPTS, values)
+                timings = await connection.execute(_PRUNE_TIMINGS, values)
                 return receipts.rowcount + timings.rowcount
 
         return await self._database.write(write)

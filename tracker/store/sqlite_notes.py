@@ -22,6 +22,10 @@ _SELECT_NOTES_OF: Final = """
     SELECT note_id, max(version), author_id, node_id, signed, created_at
     FROM notes WHERE node_id = ? GROUP BY note_id
 """  # SQLite takes the other columns from the row that has the maximum
+_SELECT_NOTES_BY: Final = """
+    SELECT DISTINCT note_id FROM notes
+    WHERE author_id IN (SELECT value FROM json_each(?)) ORDER BY note_id
+"""
 _INSERT_REPRODUCTION: Final = """
     INSERT OR IGNORE INTO reproductions (note_id, user_id, version, signed, created_at)
     VALUES (:note_id, :user_id, :version, :signed, :created_at)
@@ -55,6 +59,10 @@ class SqliteNotes:
 
     async def notes_of(self, node_id: str) -> list[NoteRecord]:
         return await self._notes(_SELECT_NOTES_OF, node_id)
+
+    async def notes_by(self, author_ids: Collection[str]) -> list[str]:
+        rows = await self._database.read(_SELECT_NOTES_BY, (json.dumps(sorted(author_ids)),))
+        return [note_id for (note_id,) in rows]
 
     async def put_reproduction(
         self, reproduction: ReproductionRecord, entries: Sequence[Entry]

@@ -64,11 +64,11 @@ class SqliteUsers:
 
     def __init__(self, database: Database, directory: Directory, counters: Counters) -> None:
         self._database = database
-        self._directory = directory
+        self.directory = directory
         self._counters = counters
 
     async def user(self, user_id: str) -> UserRecord | None:
-        return self._directory.users.get(user_id)
+        return self.directory.users.get(user_id)
 
     async def register(
         self, user: UserRecord, *, invite_hash: str | None, uses: Sequence[Use], now: float
@@ -81,18 +81,18 @@ class SqliteUsers:
             await connection.execute(_INSERT_USER, asdict(user))
 
         async def write() -> UserRecord:
-            found = self._directory.registered(user.user_id)
+            found = self.directory.registered(user.user_id)
             if found is not None:
                 return found
             await self._counted(uses, now, insert)
-            self._directory.put(user)
+            self.directory.put(user)
             return user
 
         return await self._database.write(write)
 
     async def promote(self, accounts: Collection[str], *, now: int) -> int:
         async def write() -> int:
-            promoted = self._directory.promotable(accounts, now=now)
+            promoted = self.directory.promotable(accounts, now=now)
             if promoted:
                 async with self._database.transaction() as connection:
                     await connection.executemany(
@@ -100,7 +100,7 @@ class SqliteUsers:
                         [(now, user.user_id) for user in promoted],
                     )
             for user in promoted:
-                self._directory.put(user)
+                self.directory.put(user)
             return len(promoted)
 
         return await self._database.write(write)
@@ -116,23 +116,26 @@ class SqliteUsers:
             )
 
         async def write() -> HandoverRecord:
-            stored = self._directory.stored(handover)
+            stored = self.directory.stored(handover)
             if stored is not None:
                 return stored
             await self._counted(uses, now, move)
-            self._directory.move(handover)
+            self.directory.move(handover)
             return handover
 
         return await self._database.write(write)
 
     async def handover(self, old_user_id: str) -> HandoverRecord | None:
-        return self._directory.handovers.get(old_user_id)
+        return self.directory.handovers.get(old_user_id)
 
     async def first_id(self, user_id: str) -> str:
-        return self._directory.first_id(user_id)
+        return self.directory.first_id(user_id)
 
     async def latest_id(self, user_id: str) -> str:
-        return self._directory.latest_id(user_id)
+        return self.directory.latest_id(user_id)
+
+    async def all_ids(self, user_id: str) -> list[str]:
+        return self.directory.all_ids(user_id)
 
     async def put_invite(self, invite: InviteRecord) -> None:
         async def write() -> None:
