@@ -55,15 +55,17 @@ class NodeService:
         self._index = ScarcityIndex()
         self._scarcity: tuple[float, dict[str, float]] = (-1.0, {})
 
-    async def publish(self, body: bytes) -> PublishReply:
+    async def publish(self, body: bytes, *, prefix: str | None) -> PublishReply:
         """List a rig, or list its newer descriptor.
 
-        body: signed descriptor, hostile. Raises PeerError as verify_descriptor and
-        Store.put_descriptor do, invalid_request for an endpoint that this tracker won't list, and
-        banned, key_replaced.
+        body: signed descriptor, hostile. prefix: the network it came from. Raises PeerError as
+        verify_descriptor and Store.put_descriptor do, invalid_request for an endpoint that this
+        tracker won't list, and banned, key_replaced.
         """
         descriptor = verify_descriptor(body)
+        await self._bans.check_network(prefix)
         await self._bans.check(descriptor.node_id)
+        await self._bans.check(descriptor.owner_id)
         await self._check_owner(descriptor.owner_id)
         check_listable(
             descriptor.endpoints,
@@ -96,12 +98,12 @@ class NodeService:
         """One rig with its signed descriptor. Raises PeerError node_not_found."""
         node = await self._store.node(node_id)
         scarcity = self._scarcities(await self.listed())
-        if node is None or node_id not in scarcity:
+        if node is None or node_id in await self._bans.closed_nodes():
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
         since = int(self._clock()) - TIMINGS_SECONDS
         shared = await self._store.contributions.timings(node_id=node_id, since=since)
         return NodeDetail(
-            node=node_view(node, scarcity[node_id]),
+            node=node_view(node, scarcity.get(node_id, 0.0)),  # a limited rig is on no list
             descriptor=msgspec.Raw(node.signed),
             reach=self._reach.view(node),
             audit=audit(node.descriptor, summarise(shared)),
@@ -114,8 +116,14 @@ class NodeService:
 
     async def listed(self) -> list[NodeRecord]:
         """Every rig on the map, in no particular order."""
-        nodes, banned = await self._store.nodes(), await self._bans.banned_nodes()
-        return [node for node in nodes if node.node_id not in banned] if banned else nodes
+        nodes, unlisted = await self._store.nodes(), await self._bans.unlisted_nodes()
+        return [node for node in nodes if node.node_id not in unlisted] if unlisted else nodes
+
+    async def of_owner(self, user_id: str) -> list[NodeRecord]:
+        """The rigs that somebody put here with any of their keys, listed or not, by name."""
+        user_ids = set(await self._store.users.all_ids(user_id))
+        own = [node for node in await self._store.nodes() if node.descriptor.owner_id in user_ids]
+        return sorted(own, key=lambda node: (node.descriptor.name, node.node_id))
 
     async def scarcity(self) -> Mapping[str, float]:
         """The scarcity of every rig on the map, by node id."""

@@ -60,9 +60,9 @@ class NoteService:
     async def of_rig(self, node_id: str) -> NotesReply:
         """The newest version of each note about a rig, the most reproduced first."""
         await self._check_rig(node_id)
-        banned = await self._bans.banned_users()
+        banned, hidden = await self._bans.banned_users(), await self._bans.hidden_notes()
         notes = [each for each in await self._store.notes.notes_of(node_id)
-                 if each.author_id not in banned]  # fmt: skip
+                 if each.author_id not in banned and each.note_id not in hidden]  # fmt: skip
         views = [await self._view([each]) for each in notes]
         views.sort(key=lambda view: (-view.reproduced, view.note_id))
         return NotesReply(notes=views)
@@ -123,12 +123,16 @@ class NoteService:
 
     async def _versions(self, note_id: str) -> list[NoteRecord]:
         versions = await self._store.notes.versions(note_id)
-        if not versions or versions[0].author_id in await self._bans.banned_users():
+        if (
+            not versions
+            or note_id in await self._bans.hidden_notes()
+            or versions[0].author_id in await self._bans.banned_users()
+        ):
             raise PeerError("note_not_found", "There is no such note on this tracker.")
         return versions
 
     async def _check_rig(self, node_id: str) -> None:
-        if await self._store.node(node_id) is None or node_id in await self._bans.banned_nodes():
+        if await self._store.node(node_id) is None or node_id in await self._bans.closed_nodes():
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
 
     async def _check_successor(self, note: NoteRecord, versions: Sequence[NoteRecord]) -> None:

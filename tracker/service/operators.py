@@ -9,6 +9,15 @@ class Operators:
     def __init__(self, ids: frozenset[str]) -> None:
         self._ids = ids
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is only one, so that nobody else can look at what they decided."""
+        return len(self._ids) == 1
+
+    def __contains__(self, user_id: object) -> bool:
+        """Whether that user is one."""
+        return user_id in self._ids
+
     def check(self, user_id: str) -> None:
         """Raises PeerError operators_only unless that user is one."""
         if user_id not in self._ids:

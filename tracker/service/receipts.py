@@ -132,6 +132,7 @@ class ReceiptService:
         token = await self._store.token(receipt.jti)
         if (
             token is None
+            or not token.user_id  # the account was deleted
             or token.node_id != receipt.iss
             or not token.issued_at - 60 <= receipt.iat <= token.expires_at + LATE_SECONDS
         ):

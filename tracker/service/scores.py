@@ -15,6 +15,7 @@ from luckrig.protocol.wire import (
 from luckrig.tracker.domain.ledger import SECONDS_PER_DAY, Anchored
 from luckrig.tracker.domain.score import CONTRIBUTOR_AT
 from luckrig.tracker.domain.timings import summarise
+from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.ledger import Ledger
 from luckrig.tracker.service.operators import Operators
 from luckrig.tracker.store.interface import Store
@@ -33,6 +34,7 @@ class ScoreService:
         store: Store,
         ledger: Ledger,
         operators: Operators,
+        bans: BanService,
         *,
         tier_of: Callable[[str], Awaitable[Tier]],
         clock: Callable[[], float],
@@ -40,6 +42,7 @@ class ScoreService:
         self._store = store
         self._ledger = ledger
         self._operators = operators
+        self._bans = bans
         self._tier_of = tier_of
         self._clock = clock
 
@@ -70,7 +73,14 @@ class ScoreService:
         return AnchorReply(user_id=request.user_id, account=account, trusted=request.trusted)
 
     async def timings(self, *, node_id: str | None) -> TimingsReply:
-        """What users shared in the last TIMINGS_SECONDS, of one rig or of all."""
+        """What users shared in the last TIMINGS_SECONDS, of one rig or of all that are listed.
+
+        Nothing of a rig that nobody may see now.
+        """
         since = int(self._clock()) - TIMINGS_SECONDS
         shared = await self._store.contributions.timings(node_id=node_id, since=since)
-        return TimingsReply(timings=summarise(shared))
+        unseen = await self._bans.closed_nodes()
+        if node_id is None:  # a limited rig is on no list
+            unseen = await self._bans.unlisted_nodes()
+        seen = [each for each in shared if each.node_id not in unseen]
+        return TimingsReply(timings=summarise(seen))

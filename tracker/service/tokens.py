@@ -85,6 +85,7 @@ class TokenService:
         """
         now = self._clock()
         user_id = derive_id("u1", key)
+        await self._bans.check_network(prefix)
         await self._bans.check(user_id)
         await self._users.check(user_id)
         node = await self._answering_node(request.node_id)
@@ -95,7 +96,7 @@ class TokenService:
         is_owner = user.account == await self._users.account_of(node.descriptor.owner_id)
         if node.health.status == "paused" and not is_owner:
             raise _offline(node)
-        tier: Tier = "limited" if user.contributor_since is None else "contributor"
+        tier = await self._users.tier_of(user_id)
         claims = Claims(
             iss=self._keys.root_id,
             aud=request.node_id,
@@ -138,7 +139,7 @@ class TokenService:
 
     async def _answering_node(self, node_id: str) -> NodeRecord:
         node = await self._store.node(node_id)
-        if node is None or node_id in await self._bans.banned_nodes():
+        if node is None or node_id in await self._bans.closed_nodes():
             raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
         if node.health.status == "unknown":
             raise PeerError(

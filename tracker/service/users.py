@@ -84,9 +84,14 @@ class UserService:
         return ledger_account(first, secret=self._keys.pairwise)
 
     async def tier_of(self, user_id: str) -> Tier:
-        """What that key's user is here; whoever isn't registered is limited."""
+        """What that key's user is here; whoever isn't registered is limited, as is whom an operator
+        has limited."""
         user = await self._store.users.user(user_id)
-        return _tier(user)
+        if user is None or user.contributor_since is None:
+            return "limited"
+        limited = await self._bans.limited_users()  # by the key that they had then
+        keys = await self._store.users.all_ids(user_id) if limited else ()
+        return "contributor" if limited.isdisjoint(keys) else "limited"
 
     async def promote(self, accounts: Collection[str]) -> None:
         """Make contributors, for good, of the users with those names in the ledger."""
@@ -119,13 +124,14 @@ class UserService:
 
         Raises PeerError banned, key_replaced, registration_required, rate_limited.
         """
+        await self._bans.check_network(prefix)
         await self._bans.check(user_id)
         await self.check(user_id)
         user = await self._store.users.user(user_id)
         if user is None:
             invite_hash = self._check_terms(request, user_id)
             user = await self._store_new(user_id, prefix, invite_hash=invite_hash)
-        return RegistrationReply(user_id=user.user_id, tier=_tier(user))
+        return RegistrationReply(user_id=user.user_id, tier=await self.tier_of(user.user_id))
 
     async def invite(self, request: InviteRequest, *, asked_by: str) -> InviteReply:
         """Make an invite; its code is known to the one who gets this answer, and to nobody else.
@@ -221,10 +227,6 @@ class UserService:
             " Its operator makes them.",
             "closed": "This tracker takes no new keys. Pick another tracker, or ask its operator.",
         }[self._rules.mode]
-
-
-def _tier(user: UserRecord | None) -> Tier:
-    return "limited" if user is None or user.contributor_since is None else "contributor"
 
 
 def _code_hash(code: str) -> str:
