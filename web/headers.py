@@ -23,6 +23,7 @@ PAGE_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "Cross-Origin-Opener-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",  # for what doesn't know frame-ancestors
         "Cache-Control": "no-cache",  # a map of minutes ago would be a lie about who answers
     }
 )

@@ -12,6 +12,7 @@ from luckrig.protocol.descriptor import Capability
 from luckrig.protocol.evidence import AuditField, Finding, ReachView, Verdict
 from luckrig.protocol.wire import NodeStatus, NodeView
 from luckrig.web.formats import STATUS_WORDS, format_tokens
+from luckrig.web.languages import Words, english
 
 View = Literal["cards", "table"]
 Sort = Literal["scarcity", "newest", "name"]
@@ -43,17 +44,43 @@ MIN_CONTEXT_STEPS: Final = (4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageLink:
+    """The same page in a language. path: with ?lang=. is_current: whether this page is in it."""
+
+    language: str
+    name: str
+    path: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What every page says of the tracker itself.
 
     address: https://host#r1…, as people write it into their config. now: Unix seconds.
-    join_command: what an owner types to put a rig on this map.
+    join_command: what an owner types to put a rig on this map. words: the page's language.
+    lang: the value of ?lang= where that chose it, else empty. languages: for the language switch;
+    none where the page is in English only. contact: how to reach the operator, if that is known.
     """
 
     address: str
     version: str
     now: int
     join_command: str = "luckrig register"
+    words: Words = field(default_factory=english)
+    lang: str = ""
+    languages: Sequence[LanguageLink] = ()
+    contact: str = ""
+
+    @property
+    def origin(self) -> str:
+        """https://host, without the root key's id."""
+        return self.address.partition("#")[0]
+
+    def link(self, path: str, **query: str) -> str:
+        """A path on this tracker that keeps the language somebody asked for."""
+        asked = {name: value for name, value in query.items() if value}
+        return _path(path, {**asked, **({"lang": self.lang} if self.lang else {})})
 
 
 class Page(Protocol):
@@ -234,7 +261,8 @@ class RigPage:
 class ErrorPage:
     """Any failure, for people. code: a key of the protocol's CODES. message: that error's text.
 
-    request_id: leads to the log line; for failures that are ours.
+    request_id: leads to the log line; for failures that are ours. retry_after_seconds: when it may
+    work again, if that is known.
     """
 
     template: ClassVar[str] = "error.html"
@@ -244,6 +272,28 @@ class ErrorPage:
     code: str
     message: str
     request_id: str | None = None
+    retry_after_seconds: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """Which words it has: those of `error.title` and `error.advice` in the languages."""
+        special = {"node_not_found": "no_rig", "report_not_found": "no_report"}
+        return special.get(self.code, str(self.status))
+
+    @property
+    def wait(self) -> tuple[str, int] | None:
+        """When to try again: a key of the languages, and how many minutes or hours."""
+        return wait_words(self.retry_after_seconds)
+
+
+def wait_words(seconds: int | None) -> tuple[str, int] | None:
+    """How long to wait: a key of the languages, and its number of minutes or hours, rounded up."""
+    if seconds is None:
+        return None
+    minutes = max(1, -(-seconds // 60))
+    if minutes < 120:
+        return "error.wait_minutes", minutes
+    return "error.wait_hours", -(-minutes // 60)
 
 
 def node_path(node_id: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from luckrig.web import foreign, formats, pages
+from luckrig.web import desk_words, foreign, formats, operator_pages, pages
 from luckrig.web.assets import StaticFile
 from luckrig.web.chart import draw_chart
 from luckrig.web.pages import MapPage, Page, RigPage
@@ -28,16 +28,20 @@ class Renderer:
     def render_map(self, page: MapPage) -> str:
         """The map: /."""
         chart = draw_chart(page.plotted or page.nodes)
-        return self._environment.get_template("map.html").render(page=page, chart=chart)
+        return self._environment.get_template("map.html").render(
+            page=page, t=page.site.words, chart=chart
+        )
 
     def render_node(self, page: RigPage) -> str:
         """One rig: /nodes/{id}."""
         snippets = make_snippets(page.node, tracker=page.site.address)
-        return self._environment.get_template("node.html").render(page=page, snippets=snippets)
+        return self._environment.get_template("node.html").render(
+            page=page, t=page.site.words, snippets=snippets
+        )
 
     def render(self, page: Page) -> str:
-        """Any page whose template needs nothing but the page."""
-        return self._environment.get_template(page.template).render(page=page)
+        """Any page whose template needs nothing but the page, and its words as `t`."""
+        return self._environment.get_template(page.template).render(page=page, t=page.site.words)
 
 
 def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
@@ -63,6 +67,12 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
         capabilities=pages.CAPABILITIES,
         card_offers=CARD_OFFERS,
         table_offers=TABLE_OFFERS,
+        category_words=desk_words.CATEGORY_WORDS,
+        severity_words=desk_words.SEVERITY_WORDS,
+        subject_words=desk_words.SUBJECT_WORDS,
+        relation_words=desk_words.RELATION_WORDS,
+        action_words=desk_words.ACTION_WORDS,
+        ground_words=desk_words.GROUND_WORDS,
     )
     return Renderer(environment)
 
@@ -70,11 +80,14 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
 _FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "age": formats.format_age,
     "bytes": formats.format_bytes,
+    "case_path": operator_pages.case_path,
     "counted": formats.count,
     "descriptor_path": pages.descriptor_path,
+    "due": desk_words.describe_due,
     "excerpt": foreign.excerpt,
     "group_id": formats.group_id,
     "hardware": formats.split_hardware_name,
+    "hold_words": desk_words.describe_hold,
     "iso_time": formats.format_iso_time,
     "isolate": foreign.isolate,
     "node_path": pages.node_path,
@@ -84,6 +97,8 @@ _FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "scarcity": formats.describe_scarcity,
     "schedule": formats.describe_schedule,
     "short_id": formats.short_id,
+    "short_name": desk_words.short_name,
+    "subject_path": operator_pages.subject_path,
     "time": formats.format_time,
     "tokens": formats.format_tokens,
 }

@@ -24,8 +24,11 @@ def test_media_types() -> None:
     types = {file.name: file.media_type for file in assets.static_files().values()}
     assert types == {
         "app.css": "text/css; charset=utf-8",
+        "desk.css": "text/css; charset=utf-8",
+        "forms.css": "text/css; charset=utf-8",
         "app.js": "text/javascript; charset=utf-8",
         "icon.svg": "image/svg+xml",
+        "texts.css": "text/css; charset=utf-8",
     }
 
 

@@ -19,6 +19,7 @@ from luckrig.web.formats import format_iso_time, format_time
 from luckrig.web.pages import STATUSES, Choices, ErrorPage, Filters
 from luckrig.web.render import make_renderer
 from tests.web.documents import Document, read
+from tests.web.hostile import HOSTILE
 from tests.web.rigs import (
     NOW,
     SITE,
@@ -33,19 +34,6 @@ from tests.web.rigs import (
 
 FILES = static_files()
 RENDERER = make_renderer(FILES)
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "</title></bdi></code></pre><img src=x onerror=alert(1)>",
-    "\" onmouseover=alert(1) x=\"' onclick=alert(1) '",
-    "javascript:alert(1)",
-    "{{ 7*7 }}{% raw %}{{ page }}",
-    "&lt;script&gt; &amp;quot; &#x3c;b&#x3e;",
-    "\u202egpj.exe\u2066\u2069",
-    "a\u200b\ufe0fb\x1b[2J",
-    "<!-- --> ]]> <svg/onload=alert(1)>",
-    "</textarea><style>*{display:none}</style>",
-)
 
 
 def hostile_rig(text: str) -> NodeView:
@@ -124,6 +112,7 @@ def test_every_link_leads_somewhere(html: str, document: Document) -> None:
     known = re.compile(
         r"/(?:\?[\w=&%.+:*~-]+)?|/nodes/n1[a-z2-7]{32}(?:#offers)?|/api/openapi\.json"
         r"|/api/v1/nodes(?:/n1[a-z2-7]{32}|\?[\w=&%.+:*~-]+)?"
+        r"|/(?:report|transparency|terms|privacy|compliance|about)(?:\?[\w=&%.+-]+)?"
     )
     for element in (*document.having("href"), *document.having("src")):
         target = element.get("href") or element.get("src")
@@ -324,7 +313,9 @@ def test_speed_and_size_are_no_orders() -> None:
 def test_fifty_rigs_fit_in_150_kilobytes() -> None:
     rigs = [*twelve_rigs(), *many_rigs(38)]
     html = RENDERER.render_map(map_page(rigs))
-    size = len(html.encode()) + sum(len(file.content) for file in FILES.values())
+    asked = [file.content for url, file in FILES.items() if url in html]
+    assert len(asked) == 3, "a style, a script, an icon"
+    size = len(html.encode()) + sum(map(len, asked))
     assert size <= 150_000
 
 
@@ -337,3 +328,13 @@ def test_no_template_switches_escaping_off() -> None:
     for path in (Path(render.__file__).parent / "templates").glob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe|autoescape|Markup|tojson|xmlattr", text), path.name
+
+
+def test_pages_with_snippets_say_who_reads_and_that_it_is_an_ai() -> None:
+    """Wherever what sends prompts is shown: a rig's page."""
+    rigs = [document for name, (_, document) in PAGES.items() if name.startswith("rig ")]
+    assert rigs
+    for document in rigs:
+        (banner,) = document.of_class("readable")
+        assert "The rig that answers can read what you send it." in banner.text
+        assert "You are talking to an AI" in banner.text

@@ -168,12 +168,13 @@ function enableCopying() {
   if (!navigator.clipboard) return;
   for (const button of document.querySelectorAll("button[data-copy]")) {
     const label = button.firstChild;
+    const rest = label.textContent;
     button.hidden = false;
     button.addEventListener("click", async () => {
       const text = document.getElementById(button.dataset.copy).textContent;
       const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
-      label.textContent = copied ? "copied" : "select it";
-      setTimeout(() => (label.textContent = "copy"), 2000);
+      label.textContent = copied ? button.dataset.copied : button.dataset.failed;
+      setTimeout(() => (label.textContent = rest), 2000);
     });
   }
 }

@@ -1,0 +1,253 @@
+"""Every page behind a sign-in, in each state that changes its shape, with any text in it."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from luckrig.protocol.reports import (
+    CATEGORIES,
+    AppealView,
+    AuditLine,
+    CaseDetail,
+    CasePage,
+    CaseView,
+    Category,
+    CopyrightClaim,
+    CounterNotice,
+    DecisionNotice,
+    DecisionView,
+    HoldView,
+    ReportView,
+    TargetChoice,
+)
+from luckrig.protocol.wire import ScoreReply
+from luckrig.web.me_pages import GonePage, LoginPage, MePage, OwnRig
+from luckrig.web.operator_pages import (
+    AuditLogPage,
+    CaseFile,
+    DecidePage,
+    DeskPage,
+    Viewer,
+    choice_value,
+)
+from luckrig.web.pages import Page
+from tests.web.rigs import NOW, SITE, make_id
+
+RIG_ID, USER_ID, OTHER_ID = make_id("n1", "rig"), make_id("u1", "user"), make_id("u1", "other")
+DAY = 86_400
+OPERATOR = Viewer(user_id=OTHER_ID, csrf="c" * 43, is_operator=True)
+USER = Viewer(user_id=USER_ID, csrf="d" * 43, is_operator=False)
+
+
+def case(category: Category = "terms", **changes: object) -> CaseView:
+    """A case about the rig, due in a day."""
+    view = CaseView(
+        case_id="case-of-the-rig1",
+        subject_kind="node",
+        subject_id=RIG_ID,
+        category=category,
+        severity=CATEGORIES[category].severity,
+        reports=3,
+        opened_at=NOW - DAY,
+        due_at=NOW + DAY,
+        closed_at=None,
+        appeals=0,
+        held=False,
+    )
+    return msgspec.structs.replace(view, **changes)
+
+
+def notice(text: str = "It says so.", **changes: object) -> DecisionNotice:
+    """A ban of the rig."""
+    made = DecisionNotice(
+        decision_id="decision-number1",
+        target_kind="node",
+        target_id=RIG_ID,
+        action="ban",
+        category="terms",
+        ground="terms",
+        rule=text[:200],
+        reason=text,
+        automated=False,
+        decided_at=NOW - DAY,
+        appeal_until=NOW + 179 * DAY,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def appeal(text: str = "No.", **changes: object) -> AppealView:
+    """An open appeal with a counter-notice."""
+    counter = CounterNotice(
+        name=text, address=text, phone=text, mistaken=True, consent=True, signature=text
+    )
+    made = AppealView(
+        appeal_id="appeal-of-owner1",
+        decision_id="decision-number1",
+        by="affected",
+        text=text,
+        counter_notice=counter,
+        received_at=NOW - 60,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def answered(text: str) -> AppealView:
+    """The same, answered."""
+    changes = {"answered_at": NOW, "answer": text, "upheld": False, "same_reviewer": True}
+    return appeal(text, **changes)
+
+
+def report(text: str, number: int = 1) -> ReportView:
+    """A copyright notice."""
+    claim = CopyrightClaim(work=text, address=text, phone=text, accurate=True, signature=text)
+    return ReportView(
+        report_id=f"report-{number}",
+        category="copyright",
+        reason=text,
+        evidence=text,
+        name=text,
+        email=text,
+        language="ja",
+        copyright=claim,
+        reporter_id=USER_ID,
+        trusted=True,
+        received_at=NOW - DAY,
+        due_at=NOW + DAY,
+    )
+
+
+def detail(text: str = "Words.") -> CaseDetail:
+    """A case in which everything has happened."""
+    old = msgspec.structs.replace(
+        report(text, 2), reason=None, evidence=None, name=None, email=None, copyright=None
+    )
+    undone = notice(
+        text, decision_id="decision-number2", undone_at=NOW, undone_reason=text, automated=True
+    )
+    return CaseDetail(
+        case=case("copyright", appeals=1, held=True, closed_at=NOW - 60),
+        excerpt=text,
+        targets=[
+            TargetChoice(
+                kind="node", id=RIG_ID, relation="subject", label=text, in_force=notice(text)
+            ),
+            TargetChoice(kind="user", id=USER_ID, relation="owner", label=""),
+        ],
+        reports=[report(text), old],
+        decisions=[
+            DecisionView(notice=notice(text), case_id="case-of-the-rig1", decided_by=OTHER_ID),
+            DecisionView(
+                notice=undone, case_id="case-of-the-rig1", decided_by=USER_ID, undone_by=OTHER_ID
+            ),
+        ],
+        appeals=[
+            appeal(text),
+            msgspec.structs.replace(
+                answered(text), appeal_id="appeal-of-owner2", decision_id="decision-number2"
+            ),
+        ],
+        hold=HoldView(by=OTHER_ID, reason=text, since=NOW, until=NOW + 400 * DAY, subjects=[]),
+        earlier=[case(closed_at=NOW - 9 * DAY, case_id="case-of-the-rig0")],
+    )
+
+
+def fresh() -> CaseDetail:
+    """A case that was just opened."""
+    target = TargetChoice(kind="user", id=USER_ID, relation="subject", label="")
+    return CaseDetail(
+        case=case("child_safety", subject_kind="user", subject_id=USER_ID, due_at=NOW - 7200),
+        excerpt=None,
+        targets=[target],
+        reports=[report("First.")],
+        decisions=[],
+        appeals=[],
+        hold=None,
+        earlier=[],
+    )
+
+
+def score() -> ScoreReply:
+    """A small one."""
+    return ScoreReply(
+        account=USER_ID,
+        total=1234,
+        terms=[],
+        tier="limited",
+        contributor_at=5000,
+        as_of=NOW,
+        pending=0,
+    )
+
+
+def audit_line(position: int, text: str = "") -> AuditLine:
+    """A line of the audit log."""
+    entry = {"at": NOW, "by": OTHER_ID, "event": "decided", "subject": text, "detail": text}
+    return AuditLine(
+        position=position, entry=msgspec.Raw(msgspec.json.encode(entry)), hash="h" * 43
+    )
+
+
+def sample_pages(text: str = "Words.") -> Iterator[tuple[str, Page]]:
+    """Name and page; `text` stands wherever strangers or operators write."""
+    draft = {
+        "what": choice_value("ban", "node", RIG_ID), "days": text, "rule": text, "reason": text,
+    }  # fmt: skip
+    listed = CasePage(
+        cases=[
+            *(case(category, case_id=f"case-{category:0<11}"[:16]) for category in CATEGORIES),
+            case(subject_kind="reply", subject_id=f"{RIG_ID}/request-number-1", due_at=NOW - DAY),
+            case(appeals=2, held=True, closed_at=NOW - 60, case_id="case-of-appeals1"),
+        ],
+        open=9,
+        appealed=1,
+        next="case-of-appeals1",
+    )
+    empty = CasePage(cases=[], open=0, appealed=0, next=None)
+    yield "login", LoginPage(site=SITE, code="a" * 43, user_id=USER_ID)
+    yield "cases", DeskPage(site=SITE, viewer=OPERATOR, cases=listed, after="case-of-appeals1")
+    yield "no cases", DeskPage(site=SITE, viewer=OPERATOR, cases=empty)
+    yield "no appeals", DeskPage(site=SITE, viewer=OPERATOR, cases=empty, appealed=True)
+    yield "no more cases", DeskPage(site=SITE, viewer=OPERATOR, cases=empty, after="x")
+    yield "case", CaseFile(site=SITE, viewer=OPERATOR, detail=detail(text))
+    yield "case alone", CaseFile(site=SITE, viewer=OPERATOR, detail=detail(text), is_alone=True)
+    yield "fresh case", CaseFile(site=SITE, viewer=OPERATOR, detail=fresh())
+    yield (
+        "case problem",
+        CaseFile(site=SITE, viewer=OPERATOR, detail=detail(text), problem=text, draft=draft),
+    )
+    yield (
+        "decide",
+        DecidePage(
+            site=SITE,
+            viewer=OPERATOR,
+            problem=text,
+            draft={**draft, "action": "ban", "target_id": text},
+        ),
+    )
+    yield "decided", DecidePage(site=SITE, viewer=OPERATOR, done=text)
+    lines = [audit_line(number, text) for number in range(10, 15)]
+    yield "audit", AuditLogPage(site=SITE, viewer=OPERATOR, lines=lines, size=40, limit=5)
+    yield "empty audit", AuditLogPage(site=SITE, viewer=OPERATOR, lines=[], size=0, limit=5)
+    statements = [
+        notice(text, category="copyright"),
+        notice(text, decision_id="decision-number3", target_kind="user", target_id=USER_ID,
+               action="suspend", expires_at=NOW + DAY, appeal=appeal(text)),
+        notice(text, decision_id="decision-number4", undone_at=NOW, undone_reason=text,
+               appeal=answered(text)),
+        notice(text, decision_id="decision-number5", appeal_until=NOW - 1, target_kind="note",
+               target_id="note-of-a-stranger", action="hide"),
+    ]  # fmt: skip
+    rigs = [
+        OwnRig(node_id=RIG_ID, name=text, status="busy", is_listed=True),
+        OwnRig(node_id=make_id("n1", "b"), name=text, status="unknown", is_listed=False),
+    ]
+    yield (
+        "me",
+        MePage(
+            site=SITE, viewer=USER, score=score(), statements=statements, rigs=rigs, problem=text,
+            draft={"decision_id": "decision-number1", "text": text, "name": text, "address": text,
+                   "phone": text, "signature": text, "mistaken": "true"},
+        ),
+    )  # fmt: skip
+    yield "me, new", MePage(site=SITE, viewer=OPERATOR, score=score(), statements=[], rigs=[])
+    yield "gone", GonePage(site=SITE, erased={"users": 1, "tokens": 0}, held=True)
