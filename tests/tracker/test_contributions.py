@@ -22,7 +22,6 @@ from luckrig.tracker.domain.ledger import Entry, decode_entry, verify_chain
 from luckrig.tracker.domain.score import score
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.ledger import Ledger
-from luckrig.tracker.service.operators import Operators
 from luckrig.tracker.service.receipts import COUNTERSIGN_SECONDS, ReceiptService
 from luckrig.tracker.service.uptime import UptimeRecorder
 from luckrig.tracker.store.interface import Store, StoreError
@@ -252,11 +251,9 @@ async def test_a_rig_cant_invent_more_requests_than_its_token_allows(world: Worl
 async def test_receipts_of_the_banned_are_refused(world: World) -> None:
     receipt = world.receipt(await world.jti())
     for subject in (USER_ID, RIG.node_id):
-        body = json.dumps({"subject": subject, "reason": "spam"}).encode()
-        await world.tracker.ask("/api/v1/admin/bans", body, key=OPERATOR)
+        await world.tracker.decide("ban", subject, key=OPERATOR)
         assert (await world.submit((receipt, None)))[0]["refused"] == "banned"
-        lift = json.dumps({"subject": subject}).encode()
-        await world.tracker.ask("/api/v1/admin/bans/lift", lift, key=OPERATOR)
+        await world.tracker.lift(subject, key=OPERATOR)
     assert (await world.submit((receipt, None)))[0]["state"] == "one-sided"
 
 
@@ -273,7 +270,7 @@ def settling(world: World) -> ReceiptService:
         return note_id
 
     store, clock = world.tracker.store, world.tracker.clock
-    bans = BanService(store, operators=Operators(frozenset()), clock=clock, on_change=lambda: None)
+    bans = BanService(store, clock=clock)
     ledger = Ledger(store, KEYS, account_of=account_of, promote=promote, clock=clock)
     return ReceiptService(
         store, bans, ledger, author_of=author_of, secret=KEYS.pairwise, clock=clock

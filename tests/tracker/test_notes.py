@@ -138,24 +138,23 @@ async def test_the_most_reproduced_come_first(tracker: Tracker) -> None:
 async def test_what_the_banned_wrote_is_shown_to_nobody(tracker: Tracker) -> None:
     await write(tracker)
     await reproduce(tracker)
-
-    async def decide(path: str, subject: str) -> None:
-        body = json.dumps({"subject": subject} | ({"reason": "x"} if path == "bans" else {}))
-        answer = await tracker.ask(f"/api/v1/admin/{path}", body.encode(), key=OPERATOR)
-        assert answer.status_code == 200
-
     reader = derive_id("u1", READER.public)
-    await decide("bans", reader)
+    await tracker.decide("ban", reader, key=OPERATOR)
     assert [note["reproduced"] for note in await listed(tracker)] == [0]
     assert outcome(await reproduce(tracker)) == (403, "banned")
     author = derive_id("u1", AUTHOR.public)
-    await decide("bans", author)
+    await tracker.decide("ban", author, key=OPERATOR)
     assert await listed(tracker) == []
     assert (await tracker.http.get(f"/api/v1/notes/{ID}")).status_code == 404
     assert outcome(await write(tracker, version=2)) == (403, "banned")
-    await decide("bans/lift", author)
+    await tracker.lift(author, key=OPERATOR)
     assert len(await listed(tracker)) == 1
-    await decide("bans", RIG.node_id)
+    await tracker.decide("hide", ID, key=OPERATOR)
+    assert await listed(tracker) == []
+    assert (await tracker.http.get(f"/api/v1/notes/{ID}")).status_code == 404
+    await tracker.lift(ID, key=OPERATOR)
+    assert len(await listed(tracker)) == 1
+    await tracker.decide("ban", RIG.node_id, key=OPERATOR)
     assert (await tracker.http.get(f"/api/v1/notes/{ID}")).status_code == 404
 
 

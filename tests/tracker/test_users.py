@@ -243,12 +243,9 @@ async def test_hand_over_is_no_way_around_an_invite() -> None:
 
 
 async def test_ban_stays_on_the_user(tracker: Tracker) -> None:
-    async def ban(subject: str) -> httpx2.Response:
-        body = json.dumps({"subject": subject, "reason": "spam"}).encode()
-        return await tracker.ask("/api/v1/admin/bans", body, key=OPERATOR)
-
     await hand_over(tracker)
-    assert (await ban(USER_ID)).json()["subject"] == NEXT_ID
+    decided = await tracker.decide("ban", USER_ID, key=OPERATOR)
+    assert decided.json()["notice"]["target_id"] == NEXT_ID
     assert error_of(await token(tracker, NEXT)) == (403, "banned")
     assert error_of(await hand_over(tracker, NEXT, OTHER)) == (403, "banned")
 

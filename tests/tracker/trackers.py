@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx2
+from msgspec.json import encode
 
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.proofs import make_proof
@@ -66,7 +67,12 @@ class Tracker:
     http: httpx2.AsyncClient
     store: Store
     clock: Clock
+    transport: httpx2.ASGITransport
     _count: int = 0
+
+    def come_from(self, address: str) -> None:
+        """Every further request's client has that address."""
+        self.transport.client = (address, 1)
 
     async def publish(self, node: NodeRecord, *, is_seen: bool = True) -> httpx2.Response:
         """POST a signed descriptor. is_seen: and have looked at the rig: no loop does it here."""
@@ -98,6 +104,32 @@ class Tracker:
         merged = {"content-type": "application/json", "DPoP": proof, **headers}
         return await self.http.post(path, content=body, headers=merged)
 
+    async def get(self, path: str, *, key: PrivateKey) -> httpx2.Response:
+        """GET what needs a proof."""
+        self._count += 1
+        proof = make_proof(
+            key=key,
+            method="GET",
+            url=f"{URL}{path.partition('?')[0]}",
+            body=b"",
+            now=self.clock.now,
+            jti=f"proof-{self._count:016}",
+        )
+        return await self.http.get(path, headers={"DPoP": proof})
+
+    async def decide(
+        self, action: str, target_id: str, *, key: PrivateKey, **fields: object
+    ) -> httpx2.Response:
+        """An operator's decision. fields: of the body, such as days, reason, case_id."""
+        kind = {"n1": "node", "u1": "user"}.get(target_id[:2], "note")
+        body = {"target_kind": kind, "target_id": target_id, "action": action, "reason": "spam"}
+        return await self.ask("/api/v1/admin/decisions", encode(body | fields), key=key)
+
+    async def lift(self, target_id: str, *, key: PrivateKey) -> httpx2.Response:
+        """Take back what holds a target."""
+        body = {"target_id": target_id, "reason": "a mistake"}
+        return await self.ask("/api/v1/admin/lift", encode(body), key=key)
+
 
 def healthy(node: NodeRecord) -> NodeHealth:
     """What a rig answers that is well."""
@@ -124,4 +156,4 @@ async def running_tracker(
     )
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=URL) as http:
-        yield Tracker(http, store, clock)
+        yield Tracker(http, store, clock, transport)

@@ -54,4 +54,4 @@ async def banned(bans: BanService, node_id: str) -> GoAway:
     """What a banned rig is told: the operator's reason, if there is one left to tell."""
     refusal = await bans.refusal(node_id)
     text = "This rig is banned." if refusal is None else refusal.message
-    return GoAway(reason="banned", message=text[:1000], retry_seconds=300)
+    return GoAway(reason="banned", message=text[:1000], retry_seconds=60)

@@ -15,6 +15,7 @@ from luckrig.tracker.relay.bans import banned
 from luckrig.tracker.relay.http import abort_of, refuse_websocket
 from luckrig.tracker.relay.hub import Hub
 from luckrig.tracker.relay.tunnel import GOODBYE_CODE, Receive, Send, Tunnel
+from luckrig.tracker.routes.clients import ClientNetworks
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.store.interface import Store, StoreError
 
@@ -22,6 +23,10 @@ HANDSHAKE_SECONDS: Final = 10.0
 MAX_HANDSHAKES: Final = 512
 """At once: a thousand rigs come back together after a restart, and strangers may come too."""
 NONCE_BYTES: Final = 24
+NOT_LISTED: Final = GoAway(
+    reason="not_listed",
+    message="This rig isn't on the tracker's map: publish its descriptor first.",
+)
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +50,7 @@ class TunnelEndpoint:
         hub: Hub,
         store: Store,
         bans: BanService,
+        networks: ClientNetworks,
         *,
         root_id: str,
         public_url: str,
@@ -55,6 +61,7 @@ class TunnelEndpoint:
         self._hub = hub
         self._store = store
         self._bans = bans
+        self._networks = networks
         self._root_id = root_id
         self._public_url = public_url
         self._max_streams = max_streams
@@ -65,7 +72,7 @@ class TunnelEndpoint:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one WebSocket, from its HTTP request to its end."""
         await receive()  # websocket.connect
-        refusal = self._refusal(scope)
+        refusal = self._refusal(scope) or await self._network_refusal(scope)
         if refusal is not None:
             await refuse_websocket(scope, send, refusal)
             return
@@ -80,6 +87,13 @@ class TunnelEndpoint:
         if tunnel is not None:
             await tunnel.run(receive)
             _log.info("%s disconnected", tunnel.node_id)
+
+    async def _network_refusal(self, scope: MutableMapping[str, Any]) -> LuckrigError | None:
+        try:
+            await self._bans.check_network(self._networks.prefix_of(scope))
+        except PeerError as error:
+            return error
+        return None
 
     def _refusal(self, scope: MutableMapping[str, Any]) -> LuckrigError | None:
         if scope["path"] != TUNNEL_PATH:
@@ -149,8 +163,7 @@ class TunnelEndpoint:
         if claims.node_id in await self._bans.banned_nodes():
             raise _Refused(await banned(self._bans, claims.node_id))
         if await self._store.node(claims.node_id) is None:
-            text = "This rig isn't on the tracker's map: publish its descriptor first."
-            raise _Refused(GoAway(reason="not_listed", message=text))
+            raise _Refused(NOT_LISTED)
         if not claims.takes_over and self._hub.get(claims.node_id) is not None:
             text = "Another process with this rig's key is connected. Stop one of them."
             raise _Refused(GoAway(reason="place_taken", message=text, retry_seconds=30))

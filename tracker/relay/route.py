@@ -21,6 +21,7 @@ from luckrig.tracker.relay.limits import RelayLimits
 from luckrig.tracker.relay.stream import ClientGone, RelayStream, RigLost, RigOffline
 from luckrig.tracker.relay.tunnel import Receive, Send
 from luckrig.tracker.routes.clients import ClientNetworks
+from luckrig.tracker.service.bans import BanService
 
 MAX_BODY_BYTES: Final = 1 << 20
 """Of a request, as at the rig."""
@@ -44,9 +45,16 @@ class Relay:
     """host: the Host that rigs see, this tracker's."""
 
     def __init__(
-        self, hub: Hub, limits: RelayLimits, networks: ClientNetworks, *, host: str
+        self,
+        hub: Hub,
+        limits: RelayLimits,
+        networks: ClientNetworks,
+        bans: BanService,
+        *,
+        host: str,
     ) -> None:
         self._hub = hub
+        self._bans = bans
         self._limits = limits
         self._networks = networks
         self._host = host
@@ -56,7 +64,9 @@ class Relay:
         reply = _Reply(scope, send)
         try:
             node_id, head = self._read_head(scope)
-            with self._limits.place(self._networks.prefix_of(scope)):
+            prefix = self._networks.prefix_of(scope)
+            await self._bans.check_network(prefix)
+            with self._limits.place(prefix):
                 await self._pass(node_id, head, receive, reply)
         except ClientGone:
             pass

@@ -96,7 +96,8 @@ class Api:
     async def publish_node(self, request: Request) -> Response:
         """POST /api/v1/nodes."""
         body = await read_json_body(request, max_bytes=MAX_DESCRIPTOR_BYTES)
-        return json_response(await self._nodes.publish(body))
+        prefix = self._networks.prefix(request)
+        return json_response(await self._nodes.publish(body, prefix=prefix))
 
     async def issue_token(self, request: Request) -> Response:
         """POST /api/v1/tokens."""
@@ -145,7 +146,7 @@ class Api:
                 method="GET",
                 path="/api/v1/nodes",
                 name="listNodes",
-                summary="The map: rigs by scarcity, filtered and paged.",
+                summary="The map: the rigs that were asked for, by scarcity, page by page.",
                 handler=self.list_nodes,
                 response=NodePage,
                 parameters=QUERY_PARAMETERS,

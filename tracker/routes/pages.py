@@ -1,7 +1,7 @@
 """The pages for people: the map, a rig, errors, static files."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -15,10 +15,11 @@ from luckrig.protocol.ids import is_node_id
 from luckrig.protocol.wire import NodeView
 from luckrig.tracker.domain.listing import NodeQuery
 from luckrig.tracker.routes.query import MapQuery, parse_query
+from luckrig.tracker.routes.sites import Sites
 from luckrig.tracker.service.nodes import NodeService
 from luckrig.web.assets import StaticFile
 from luckrig.web.headers import STATIC_HEADERS
-from luckrig.web.pages import Choices, ErrorPage, Filters, MapPage, RigPage, Site, Totals, View
+from luckrig.web.pages import Choices, ErrorPage, Filters, MapPage, RigPage, Totals, View
 from luckrig.web.render import Renderer
 
 MAX_PLOTTED: Final = 200
@@ -29,7 +30,7 @@ _VIEWS: Final[Mapping[str, View]] = {"table": "table"}
 
 
 class Pages:
-    """Handlers of the pages. address: the tracker's, with its root id."""
+    """Handlers of the pages. sites: what each says of the tracker."""
 
     def __init__(
         self,
@@ -37,16 +38,12 @@ class Pages:
         nodes: NodeService,
         renderer: Renderer,
         files: Mapping[str, StaticFile],
-        address: str,
-        version: str,
-        clock: Callable[[], float],
+        sites: Sites,
     ) -> None:
         self._nodes = nodes
         self._renderer = renderer
         self._files = files
-        self._address = address
-        self._version = version
-        self._clock = clock
+        self._sites = sites
 
     def routes(self) -> list[Route]:
         """Every page's route."""
@@ -65,7 +62,7 @@ class Pages:
         plotted = await self._nodes.page(_from_the_start(query))
         everything = await self._nodes.all_views()
         page = MapPage(
-            site=self._site(),
+            site=self._sites.english(),
             totals=_totals(everything),
             nodes=chosen.nodes,
             matching=chosen.total,
@@ -86,7 +83,7 @@ class Pages:
         detail = await self._nodes.detail(node_id)
         descriptor = verify_descriptor(bytes(detail.descriptor))
         page = RigPage(
-            site=self._site(),
+            site=self._sites.english(),
             node=detail.node,
             signed_at=descriptor.created_at,
             reach=detail.reach,
@@ -102,24 +99,21 @@ class Pages:
         headers = {**STATIC_HEADERS, "Content-Type": file.media_type}
         return Response(file.content, headers=headers)
 
-    def error(self, error: LuckrigError, *, request_id: str) -> Response:
-        """The page for an error."""
+    def error(self, request: Request, error: LuckrigError) -> Response:
+        """The page for an error, in the visitor's language."""
+        request_id: str = request.state.request_id
         page = ErrorPage(
-            site=self._site(),
+            site=self._sites.of(request),
             status=error.status,
             code=error.code,
             message=error.message,
             request_id=request_id if error.status >= 500 else None,
+            retry_after_seconds=error.retry_after_seconds,
         )
-        return HTMLResponse(self._renderer.render(page), status_code=error.status)
-
-    def _site(self) -> Site:
-        return Site(
-            address=self._address,
-            version=self._version,
-            now=int(self._clock()),
-            join_command=f"luckrig register '{self._address}'",
-        )
+        headers = {"Vary": "Accept-Language"}
+        if error.retry_after_seconds is not None:
+            headers["Retry-After"] = str(error.retry_after_seconds)
+        return HTMLResponse(self._renderer.render(page), error.status, headers)
 
 
 def _from_the_start(query: MapQuery) -> NodeQuery:

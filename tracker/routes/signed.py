@@ -1,6 +1,7 @@
 """Requests that act for somebody: the body, and whose key signed it with a DPoP proof."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
@@ -22,6 +23,7 @@ PROOF: Final = Parameter(
     description="Proof over this very request, made with the user's key.",
     required=True,
 )
+PROOF_IF_ANY: Final = replace(PROOF, required=False)
 
 
 class Signed(NamedTuple):
@@ -44,13 +46,13 @@ class SignedRequests:
         self._clock = clock
         self._proofs = ProofCache()
 
-    async def read(self, request: Request) -> Signed:
+    async def read(self, request: Request, *, max_bytes: int = MAX_SIGNED_BODY_BYTES) -> Signed:
         """The body and whose it is.
 
         Raises PeerError unsupported_media_type, body_too_large; proof_invalid, of a replayed
         proof too; rate_limited when too many proofs are noted.
         """
-        body = await read_json_body(request, max_bytes=MAX_SIGNED_BODY_BYTES)
+        body = await read_json_body(request, max_bytes=max_bytes)
         return Signed(body, self._check(request, body))
 
     def user_of(self, request: Request) -> str:
