@@ -21,6 +21,7 @@ import httpx2
 from bench.luckrig_process import running, start
 from bench.spread import percentile
 from luckrig.cli.options import ask_tracker
+from luckrig.client.operators import ban
 from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.address import TrackerAddress, parse_tracker_address
 from luckrig.protocol.ids import derive_id
@@ -116,8 +117,8 @@ async def _try_once(scene: Scene, number: int) -> Try:
         lines = response.aiter_lines()
         await anext(lines)
         await asyncio.sleep(scene.rng.uniform(0, WAIT_SECONDS))
-        await scene.tracker.ban(
-            derive_id("u1", user.public), reason="Measured.", expires_at=None, operator_key=OPERATOR
+        await ban(
+            scene.tracker, derive_id("u1", user.public), reason="Measured.", operator_key=OPERATOR
         )
         banned_at = time.monotonic()
         refusal = asyncio.create_task(_until_refused(scene, token.token))

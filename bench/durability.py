@@ -23,6 +23,7 @@ import msgspec
 
 from bench.luckrig_process import Running, start
 from luckrig.cli.options import ask_tracker
+from luckrig.client.operators import ban
 from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.address import parse_tracker_address
 from luckrig.protocol.descriptor_log import LogEntry, verify_chain
@@ -110,11 +111,11 @@ class Bans:
 
     async def write_once(self, tracker: TrackerClient) -> None:
         subject = derive_id("u1", PrivateKey(self._rng.randbytes(32)).public)
-        await tracker.ban(subject, reason="load", expires_at=None, operator_key=OPERATOR)
+        await ban(tracker, subject, reason="load", operator_key=OPERATOR)
         self.acknowledged.append(subject)
 
     def check(self, database: sqlite3.Connection) -> tuple[int, int]:
-        return missing(self.acknowledged, database.execute("SELECT subject_id FROM bans"))
+        return missing(self.acknowledged, database.execute("SELECT target_id FROM decisions"))
 
 
 class Receipts:

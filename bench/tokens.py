@@ -56,7 +56,7 @@ async def _service(path: Path) -> float:
     node = make_node(1)
     await store.put_descriptor(node.descriptor, node.signed, now=NOW)
     clock, operators = Clock(), Operators(frozenset())
-    bans = BanService(store, operators=operators, clock=clock, on_change=lambda: None)
+    bans = BanService(store, clock=clock)
     users = UserService(
         store,
         KEYS,

@@ -114,7 +114,7 @@ def _rows(view: View) -> list[tuple[str, Text | str]]:
             "Served",
             f"{status.served:,} since {view.tell_time(status.started_at)}, {_tokens(status)}",
         ),
-        ("Filtered", _filtered(view)),
+        ("Refused", _refused(view)),
         ("Score", NONE if view.points is None else f"{view.points} points"),
     ]
     if gpu := _gpu(view.gpus):
@@ -140,7 +140,7 @@ def _tokens(status: RigStatus) -> str:
     return f"{status.tokens_today:,}{'' if cap is None else f' of {cap:,}'} tokens today"
 
 
-def _filtered(view: View) -> str:
+def _refused(view: View) -> str:
     hits = sorted(view.rule_hits.items(), key=lambda hit: (-hit[1], hit[0]))
     parts = folded([f"{safe_line(name)} {count}" for name, count in hits if count], 4)
     if view.blocked is not None:

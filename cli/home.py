@@ -2,7 +2,8 @@
 
     keys/{name}.key       one Ed25519 private key, PKCS8 PEM, not encrypted, mode 0600
     keys/{name}.secret    32 random bytes in hex, mode 0600
-    log-heads.json        the descriptor logs' heads that were seen last, see log.py
+    log-heads.json        the descriptor logs' heads that were seen last, see heads.py
+    audit-heads.json      the audit logs' heads, see admin/audit.py
     rules/*.toml          rule packs of a rig's owner, see rules.py
     config.toml           what a rig's owner chose, see config.py
     run/                  a running rig's socket, lock and state, mode 0700

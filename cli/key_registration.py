@@ -1,11 +1,9 @@
 """Registers your key at a tracker that asks for more than the key itself."""
 
 import asyncio
-import signal
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from luckrig.cli.loop import plain_ctrl_c
 from luckrig.cli.options import ask_tracker
 from luckrig.cli.output import note
 from luckrig.protocol.address import TrackerAddress
@@ -35,23 +33,10 @@ async def register_at(client: "TrackerClient", user_key: PrivateKey, *, invite: 
     from luckrig.client.users import registration
 
     info, root_id = await registration(client), (await client.health()).root_id
-    with plain_ctrl_c():
+    async with plain_ctrl_c():
         work = _work(info, root_id, user_key)
     await ask(client, work=work, invite=invite, user_key=user_key)
     note("Your key is registered at this tracker.")
-
-
-@contextmanager
-def plain_ctrl_c() -> Generator[None, None, None]:
-    """For code that blocks a running loop: Ctrl-C raises KeyboardInterrupt there, at once.
-
-    asyncio would wait until the loop runs again.
-    """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _work(info: RegistrationInfo, root_id: str, user_key: PrivateKey) -> str | None:

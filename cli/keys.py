@@ -51,7 +51,7 @@ class ExportedKey(msgspec.Struct, frozen=True, kw_only=True):
 def command() -> None:
     """Make, show, save and restore your keys.
 
-    Whoever has the key `user` is you. It can't be reset: keep a copy somewhere safe.
+    Whoever has the key `user` is you. It can't be reset: keep a copy elsewhere.
     """
 
 

@@ -7,6 +7,20 @@ from typing import Any, NamedTuple
 import click
 
 
+class DefaultGroup(click.Group):
+    """Runs one of its commands where none is named. default: its name."""
+
+    def __init__(self, *args: Any, default: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Part of click's interface."""
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [self._default, *args]
+        return super().parse_args(ctx, args)
+
+
 class LazyCommand(NamedTuple):
     """A command that is imported when it runs. target: module:attribute. help: one line."""
 

@@ -1,36 +1,20 @@
-"""`luckrig log`: check the tracker's descriptor log against the one of last time.
-
-    $LUCKRIG_HOME/log-heads.json    {root id: {origin, size, hash, checked_at}}, the latest last
-
-Heads are kept by root id: a tracker that moves keeps its log. An address without a root id gets the
-one that its origin had last time, so a tracker can't get rid of its past with a new root key.
-"""
+"""`luckrig log`: check the tracker's descriptor log against the one of last time, heads.py."""
 
 import asyncio
 import os
-import time
-from typing import Annotated, Final
+from typing import Final
 
 import click
 import msgspec
 
+from luckrig.cli.heads import SeenHead, SeenHeads, tip_of
 from luckrig.cli.home import Home
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, say
 from luckrig.protocol.address import TrackerAddress
-from luckrig.protocol.descriptor_log import EMPTY_LOG, LogHead
-from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.descriptor_log import LogHead
 
 HEADS_FILE: Final = "log-heads.json"
-
-
-class SeenHead(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a tracker's log ended. origin: where it answered. checked_at: Unix seconds."""
-
-    origin: str
-    size: Annotated[int, msgspec.Meta(ge=0)]
-    hash: str
-    checked_at: int
 
 
 class LogReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +41,10 @@ def command() -> None:
 @json_option
 def verify(tracker: TrackerAddress, as_json: bool) -> None:
     """Check the whole log, and that it goes on from where you saw it last."""
-    home = Home.from_env(os.environ)
-    heads = _read_heads(home)
-    address = _pinned(tracker, heads)
-    seen = heads.get(address.root_id or "")
+    heads = SeenHeads(Home.from_env(os.environ), HEADS_FILE, "the log")
+    address, seen = heads.pin(tracker)
     head = asyncio.run(_verified_head(address, seen))
-    _remember(home, address.origin, head)
+    heads.remember(address.origin, head)
     if as_json:
         print_json(_report(address, head, seen))
     else:
@@ -70,43 +52,9 @@ def verify(tracker: TrackerAddress, as_json: bool) -> None:
 
 
 async def _verified_head(address: TrackerAddress, seen: SeenHead | None) -> LogHead:
-    size, digest = EMPTY_LOG if seen is None else (seen.size, seen.hash)
+    size, digest = tip_of(seen)
     async with ask_tracker(address) as client:
         return await client.log(known_size=size, known_hash=digest)
-
-
-def _pinned(address: TrackerAddress, heads: dict[str, SeenHead]) -> TrackerAddress:
-    """The address with the root id that was seen there last, unless it has one."""
-    here = [root_id for root_id, seen in heads.items() if seen.origin == address.origin]
-    if address.root_id is not None or not here:
-        return address
-    return TrackerAddress(address.origin, here[-1])
-
-
-def _read_heads(home: Home) -> dict[str, SeenHead]:
-    path = home.path / HEADS_FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, SeenHead])
-    except FileNotFoundError:
-        return {}
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise LuckrigError(
-            "invalid_request",
-            f"{path} is damaged, so nobody can say what the log was last time. "
-            "Restore it from a copy, or delete it to begin anew.",
-        ) from error
-
-
-def _remember(home: Home, origin: str, head: LogHead) -> None:
-    """Read again just before: another luckrig may have looked at another tracker meanwhile."""
-    heads = _read_heads(home)
-    known = heads.pop(head.iss, None)  # what was looked at last goes to the end: see _pinned
-    if known is not None and known.size > head.size:  # and seen a longer log of this one
-        return
-    heads[head.iss] = SeenHead(
-        origin=origin, size=head.size, hash=head.hash, checked_at=int(time.time())
-    )
-    home.replace_file(HEADS_FILE, msgspec.json.format(msgspec.json.encode(heads)) + b"\n")
 
 
 def _report(address: TrackerAddress, head: LogHead, seen: SeenHead | None) -> LogReport:

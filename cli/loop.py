@@ -51,6 +51,21 @@ async def stop_on_signals() -> AsyncGenerator[asyncio.Event, None]:
             loop.remove_signal_handler(number)
 
 
+@asynccontextmanager
+async def plain_ctrl_c() -> AsyncGenerator[None, None]:
+    """For code that blocks a running loop: Ctrl-C raises KeyboardInterrupt there, at once.
+
+    asyncio would wait until the loop runs again. A Ctrl-C from before the block, which asyncio
+    only noted, ends the task here, rather than after a question was answered in vain.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        await asyncio.sleep(0)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def bind(host: str, port: int) -> socket.socket:
     """A listening TCP socket; port 0 takes a free one. Raises LuckrigError when it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -70,7 +70,14 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "luckrig.cli.filter:command", "See which rule a text breaks, on this machine."
     ),
     "score": LazyCommand("luckrig.cli.score:command", "Show what you contributed, and why."),
-    "admin": LazyCommand("luckrig.cli.admin:command", "Decide, as a tracker's operator."),
+    "report": LazyCommand(
+        "luckrig.cli.report.command:command", "Report a rig, a note, a user or a reply."
+    ),
+    "status": LazyCommand("luckrig.cli.status:status", "Show who you are, and what was decided."),
+    "appeal": LazyCommand("luckrig.cli.status:appeal", "Appeal a decision about you."),
+    "login": LazyCommand("luckrig.cli.login:command", "Sign a browser in with your key."),
+    "account": LazyCommand("luckrig.cli.account:command", "Export or delete your own data."),
+    "admin": LazyCommand("luckrig.cli.admin.command:command", "Decide, as a tracker's operator."),
     "log": LazyCommand(
         "luckrig.cli.log:command", "Check that the tracker didn't rewrite what it listed."
     ),

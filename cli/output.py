@@ -78,14 +78,24 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def say_line(text: str) -> None:
+    """The same for a sentence with a stranger's words in it: it stays one line."""
+    say(safe_line(text))
+
+
 def note(text: str) -> None:
     """A remark that must not end up in a script's variable, on stderr."""
     print(safe(text), file=sys.stderr)
 
 
+def safe_json(text: str) -> str:
+    """JSON that says the same, with nothing in it that a terminal would obey."""
+    return text.translate(_JSON_ESCAPES)
+
+
 def print_json(document: object) -> None:
     """One compact JSON document on stdout, with nothing in it that a terminal would obey."""
-    print(msgspec.json.encode(document).decode().translate(_JSON_ESCAPES))
+    print(safe_json(msgspec.json.encode(document).decode()))
     sys.stdout.flush()  # a command that goes on running must not keep its announcement in a buffer
 
 
@@ -154,6 +164,32 @@ def print_item(mark: Cell, title: Cell, lines: Sequence[Cell], *, columns: int) 
     for text in capture.get().splitlines():
         print(text.rstrip())
     sys.stdout.flush()
+
+
+def print_facts(
+    title: Cell | None, facts: Sequence[tuple[str, Cell | str]], *, stderr: bool = False
+) -> None:
+    """A title, and below it names and texts side by side; a text may have many lines.
+
+    Each line of a text stands beside its name, so that no stranger's text looks like a name.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    target = console(stderr=stderr)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    indent = "  " if title is not None else ""
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, fact in facts:
+        cell = fact if isinstance(fact, Cell) else Cell(fact)
+        grid.add_row(Text(f"{indent}{name}", style="dim"), styled(cell.text, cell.style))
+    with target.capture() as capture:
+        if title is not None:
+            target.print(styled(safe_line(title.text), title.style))
+        target.print(grid)
+    for line in capture.get().splitlines():
+        print(line.rstrip(), file=target.file)
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]]) -> "Table":

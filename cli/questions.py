@@ -5,12 +5,11 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-import click
 import msgspec
 
 from luckrig.cli.config import Config
-from luckrig.cli.key_registration import plain_ctrl_c
 from luckrig.cli.output import note, safe_line
+from luckrig.cli.prompts import ask_line, ask_yes
 from luckrig.protocol.descriptor import Hardware, Offer
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.text import MAX_NAME_CHARS, check_name, check_note
@@ -48,13 +47,12 @@ def ask_choices(config: Config, hardware: Hardware, offers: Sequence[Offer]) -> 
     Blocks the running loop. Raises click.Abort on Ctrl-C and at the end of the input.
     """
     rig = config.rig
-    with plain_ctrl_c():
-        if rig.name is None:
-            rig = msgspec.structs.replace(rig, name=_ask_name(name_for(hardware)))
-        if rig.note is None:
-            rig = msgspec.structs.replace(rig, note=_ask_note())
-        if rig.models is None and len(offers) > 1:
-            rig = msgspec.structs.replace(rig, models=_ask_models(offers))
+    if rig.name is None:
+        rig = msgspec.structs.replace(rig, name=_ask_name(name_for(hardware)))
+    if rig.note is None:
+        rig = msgspec.structs.replace(rig, note=_ask_note())
+    if rig.models is None and len(offers) > 1:
+        rig = msgspec.structs.replace(rig, models=_ask_models(offers))
     return msgspec.structs.replace(config, rig=rig)
 
 
@@ -66,8 +64,7 @@ def without_questions(config: Config, hardware: Hardware) -> Config:
 
 def confirm() -> bool:
     """The one question that counts. Blocks the running loop; raises click.Abort as above."""
-    with plain_ctrl_c():
-        return click.confirm("Put it on the map?", default=True, err=True)
+    return ask_yes("Put it on the map?", default=True)
 
 
 def chosen_models(text: str, offers: Sequence[Offer]) -> list[str] | None:
@@ -114,8 +111,7 @@ def _ask_models(offers: Sequence[Offer]) -> list[str] | None:
 def _ask(question: str, default: str, read: Callable[[str], Answer]) -> Answer:
     """Again and again until the answer is good."""
     while True:
-        text: str = click.prompt(question, default=default, show_default=bool(default), err=True)
         try:
-            return read(text)
+            return read(ask_line(question, default=default))
         except LuckrigError as error:
             note(error.message)

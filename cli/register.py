@@ -17,7 +17,7 @@ from luckrig.cli.engine_choice import Choice, NoEngine, engine_of
 from luckrig.cli.home import Home
 from luckrig.cli.hosted_rig import HostedRig, hosted_rig
 from luckrig.cli.key_registration import register_at
-from luckrig.cli.loop import run, spare_collector
+from luckrig.cli.loop import plain_ctrl_c, run, spare_collector
 from luckrig.cli.options import ask_tracker, is_given, json_option, verbose_option
 from luckrig.cli.output import console, note, print_json, say
 from luckrig.cli.pinning import Pinned, pin, wanted_tracker, with_tracker
@@ -106,9 +106,9 @@ async def _register(
     try:
         async with engine_of(config.rig.engine or "auto", home, os.environ, note) as choice:
             pinned = await pin(asked, is_remembered=is_remembered)
-            config = _agreed(
-                home, with_tracker(config, pinned.address), pinned, choice, hardware, manners
-            )
+            async with plain_ctrl_c():
+                config = with_tracker(config, pinned.address)
+                config = _agreed(home, config, pinned, choice, hardware, manners)
             _save(home, config)
             async with ask_tracker(pinned.address) as client:
                 if invite is not None:

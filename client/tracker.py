@@ -33,12 +33,8 @@ from luckrig.protocol.tokens import MAX_TOKEN_CHARS
 from luckrig.protocol.wire import (
     AnchorReply,
     AnchorRequest,
-    BanReply,
-    BanRequest,
     KeysetReply,
     LedgerPage,
-    LiftReply,
-    LiftRequest,
     LogPage,
     NodeDetail,
     NodePage,
@@ -113,7 +109,7 @@ class TrackerClient:
             new_jti=new_jti,
             timeout_seconds=timeout_seconds,
         )
-        self._clock = clock
+        self.clock = clock
 
     async def health(self) -> TrackerHealth:
         """The tracker's own health. Raises PeerError if it isn't the tracker that was pinned."""
@@ -173,12 +169,12 @@ class TrackerClient:
         Raises PeerError signature_invalid, with `param` = "entries[<index>]" of the first bad
         entry where one is known.
         """
-        root_id, keys = await self._verified_keys()
+        root_id, keys = await self.verified_keys()
         verifier = LogVerifier(LogTip(known_size, known_hash))
         for _ in range(MAX_LOG_PAGES):
             params = {"after": str(verifier.tip.size)}
             page = await self.transport.get("/api/v1/log", LogPage, params=params)
-            head = verify_head(page.head, keys=keys, issuer=root_id, now=self._clock())
+            head = verify_head(page.head, keys=keys, issuer=root_id, now=self.clock())
             if verifier.feed(page.entries, head):
                 return head
         self.transport.nonsense(f"has a log of more than {MAX_LOG_PAGES} pages")
@@ -193,13 +189,13 @@ class TrackerClient:
         Raises PeerError signature_invalid, with `param` = "entries[<position>]" of the first entry
         that isn't what was hashed.
         """
-        root_id, keys = await self._verified_keys()
+        root_id, keys = await self.verified_keys()
         reader = LedgerExport()
         for _ in range(MAX_LOG_PAGES):
             params = {"after": str(len(reader.entries) - 1)}
             page = await self.transport.get("/api/v1/ledger", LedgerPage, params=params)
             head = verify_head(
-                page.head, keys=keys, issuer=root_id, now=self._clock(), typ=LEDGER_HEAD_TYPE
+                page.head, keys=keys, issuer=root_id, now=self.clock(), typ=LEDGER_HEAD_TYPE
             )
             if reader.feed(page.entries, head):
                 return reader.entries
@@ -216,11 +212,11 @@ class TrackerClient:
             "/api/v1/admin/anchors", request, AnchorReply, key=operator_key
         )
 
-    async def _verified_keys(self) -> tuple[str, dict[str, PublicKey]]:
+    async def verified_keys(self) -> tuple[str, dict[str, PublicKey]]:
         """The root id that is pinned, and the keys that it signed: kid → key."""
         reply = await self.keyset()
         root_id = self.address.root_id or reply.root_id
-        keyset = verify_keyset(reply.keyset, root_id=root_id, min_seq=0, now=self._clock())
+        keyset = verify_keyset(reply.keyset, root_id=root_id, min_seq=0, now=self.clock())
         return root_id, keyset.by_kid()
 
     async def send_receipts(self, request: ReceiptsRequest) -> ReceiptsReply:
@@ -265,28 +261,6 @@ class TrackerClient:
         self._check_token(reply)
         return reply
 
-    async def ban(
-        self, subject: str, *, reason: str, expires_at: int | None, operator_key: PrivateKey
-    ) -> BanReply:
-        """Ban a user (u1…) or a rig (n1…). expires_at: Unix seconds, None for good.
-
-        reason: for the banned one to read. Raises PeerError operators_only unless the tracker
-        counts that key's owner among its operators.
-        """
-        _check_subject(subject)
-        request = BanRequest(subject=subject, reason=reason, expires_at=expires_at)
-        return await self.transport.post_signed(
-            "/api/v1/admin/bans", request, BanReply, key=operator_key
-        )
-
-    async def lift(self, subject: str, *, operator_key: PrivateKey) -> LiftReply:
-        """End a ban. Raises PeerError operators_only."""
-        _check_subject(subject)
-        request = LiftRequest(subject=subject)
-        return await self.transport.post_signed(
-            "/api/v1/admin/bans/lift", request, LiftReply, key=operator_key
-        )
-
     def _check_token(self, reply: TokenReply) -> None:
         """Token, address and models go to terminals and shells, so they must be what they seem."""
         if len(reply.token) > MAX_TOKEN_CHARS or _TOKEN.fullmatch(reply.token) is None:
@@ -318,15 +292,6 @@ def _check_node_id(node_id: str) -> None:
             "invalid_request",
             "A node id is n1 and 32 characters a-z, 2-7; `luckrig nodes --json` shows them whole.",
             param="node_id",
-        )
-
-
-def _check_subject(subject: str) -> None:
-    if not (is_node_id(subject) or is_user_id(subject)):
-        raise LuckrigError(
-            "invalid_request",
-            "Whom to ban or pardon is a whole id: u1 (a user) or n1 (a rig) and 32 characters.",
-            param="subject",
         )
 
 

@@ -41,13 +41,18 @@ class TrackerUnreachable(LuckrigError):
 
 @dataclass(frozen=True)
 class _Request:
-    """What is asked. path: from the origin. params: its query. body: None for none."""
+    """What is asked. path: from the origin. params: its query. body: None for none.
+
+    max_bytes: of the answer. timeout_seconds: for the whole of it, None for the usual.
+    """
 
     method: str
     path: str
     params: Mapping[str, str] | None = None
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    max_bytes: int = MAX_ANSWER_BYTES
+    timeout_seconds: float | None = None
 
 
 class Transport:
@@ -78,10 +83,36 @@ class Transport:
         """What is at a path, as that type."""
         return await self._ask(_Request("GET", path, params=params), kind)
 
-    async def get_signed(self, path: str, kind: type[Answer], *, key: PrivateKey) -> Answer:
+    async def get_signed(
+        self,
+        path: str,
+        kind: type[Answer],
+        *,
+        key: PrivateKey,
+        params: Mapping[str, str] | None = None,
+    ) -> Answer:
         """The same with a proof of that key."""
-        headers = {"dpop": self._proof("GET", path, b"", key)}
-        return await self._ask(_Request("GET", path, headers=headers), kind)
+        return self.decode(await self.fetch_signed(path, key=key, params=params), kind)
+
+    async def fetch_signed(
+        self,
+        path: str,
+        *,
+        key: PrivateKey,
+        params: Mapping[str, str] | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        timeout_seconds: float | None = None,
+    ) -> bytes:
+        """The same as it was sent. timeout_seconds: for the whole answer, None for the usual."""
+        request = _Request(
+            "GET",
+            path,
+            params=params,
+            headers={"dpop": self._proof("GET", path, b"", key)},
+            max_bytes=max_bytes,
+            timeout_seconds=timeout_seconds,
+        )
+        return await self._fetch(request)
 
     async def post(self, path: str, body: bytes, kind: type[Answer]) -> Answer:
         """The answer to JSON that nobody signs, or that carries its signatures."""
@@ -111,10 +142,14 @@ class Transport:
 
     async def _ask(self, request: _Request, kind: type[Answer]) -> Answer:
         """What a 200 answer says; every other outcome is raised."""
+        return self.decode(await self._fetch(request), kind)
+
+    async def _fetch(self, request: _Request) -> bytes:
+        """The body of a 200 answer; every other outcome is raised."""
         response, answer = await self._exchange(request)
         if response.status_code != 200:
             raise self._refusal(response, answer)
-        return self._decode(answer, kind)
+        return answer
 
     async def date(self) -> float | None:
         """Unix seconds by its clock; None where it doesn't say. Raises TrackerUnreachable."""
@@ -126,9 +161,10 @@ class Transport:
 
     async def _exchange(self, request: _Request) -> tuple[httpx2.Response, bytes]:
         """An answer of any status, and its body."""
+        timeout_seconds = request.timeout_seconds or self._timeout_seconds
         try:
             async with (
-                asyncio.timeout(self._timeout_seconds),
+                asyncio.timeout(timeout_seconds),
                 self._http.stream(
                     request.method,
                     f"{self.origin}{request.path}",
@@ -136,13 +172,13 @@ class Transport:
                     content=request.body,
                     # What isn't compressed can't be a bomb.
                     headers={**request.headers, "accept-encoding": "identity"},
-                    timeout=self._timeout_seconds,
+                    timeout=timeout_seconds,
                     follow_redirects=False,
                 ) as response,
             ):
-                answer = await self._read(response)
+                answer = await self._read(response, request.max_bytes)
         except (TimeoutError, httpx2.TimeoutException) as error:
-            why = f"didn't answer within {self._timeout_seconds:g} seconds"
+            why = f"didn't answer within {timeout_seconds:g} seconds"
             raise TrackerUnreachable(self.origin, why) from error
         except httpx2.ConnectError as error:
             why = f"can't be reached: {_connect_problem(error)}"
@@ -151,17 +187,17 @@ class Transport:
             raise TrackerUnreachable(self.origin, "broke off the connection") from error
         return response, answer
 
-    async def _read(self, response: httpx2.Response) -> bytes:
+    async def _read(self, response: httpx2.Response, max_bytes: int) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":
             self.nonsense("compresses its answer although it was asked not to")
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                self.nonsense(f"sends an answer of more than {MAX_ANSWER_BYTES} bytes")
+            if len(body) > max_bytes:
+                self.nonsense(f"sends an answer of more than {max_bytes} bytes")
         return bytes(body)
 
-    def _decode(self, body: bytes, kind: type[Answer]) -> Answer:
+    def decode(self, body: bytes, kind: type[Answer]) -> Answer:
         """Unknown fields are fine: the tracker may be newer than this client."""
         try:
             return msgspec.json.decode(body, type=kind)
@@ -173,7 +209,7 @@ class Transport:
         if response.is_redirect:
             why = "answers with a redirect, which luckrig doesn't follow"
             return TrackerUnreachable(self.origin, why)
-        error = self._decode(body, ErrorReply).error
+        error = self.decode(body, ErrorReply).error
         code = error.code if error.code in CODES else _code_of_status(response.status_code)
         return LuckrigError(
             code,

@@ -1,31 +1,27 @@
 """A home folder and a tracker for each test of the command line."""
 
+import io
 import logging
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from luckrig.cli import account, asking, status
 from luckrig.cli.home import Home
 from luckrig.cli.main import run
+from luckrig.cli.report import command as report
+from luckrig.tracker.store.memory import MemoryStore
+from tests.cli.operated import Operated, Result
+from tests.cli.operated import served as served_tracker
 from tests.client.fake_tracker import FakeTracker, make_rig, serving
 
-
-@dataclass(frozen=True)
-class Result:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
 Luckrig = Callable[..., Result]
+AtKeyboard = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +61,33 @@ def luckrig(home: Home, capsys: pytest.CaptureFixture[str]) -> Luckrig:
         return Result(code, printed.out, printed.err)
 
     return invoke
+
+
+@pytest.fixture
+def operated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Operated]:
+    """A tracker with one rig; LUCKRIG_TRACKER names it."""
+    for name in ("LUCKRIG_DEBUG", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    store = MemoryStore()
+    with served_tracker(store) as origin:
+        monkeypatch.setenv("LUCKRIG_TRACKER", origin)
+        world = Operated(origin, store, tmp_path, monkeypatch, capsys)
+        world.publish()
+        yield world
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> AtKeyboard:
+    """A terminal on which those lines are typed, one for each question, until none is left."""
+
+    def put(*lines: str) -> None:
+        for module in (asking, account, report, status):
+            monkeypatch.setattr(module, "can_ask", lambda: True)
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+    return put
 
 
 @pytest.fixture

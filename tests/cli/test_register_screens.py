@@ -105,9 +105,9 @@ def test_figures_that_nobody_has_are_dashes_or_left_out() -> None:
     lines = [line.split() for line in drawn(dashboard.render(bare)).splitlines()]
     assert ["Speed", "–"] in lines
     assert ["Score", "–"] in lines
-    assert ["Filtered", "0"] in lines
+    assert ["Refused", "0"] in lines
     assert not any(line[:1] in (["GPU"], ["Errors"]) for line in lines)
-    assert ["Filtered", "moderation", "3"] in [
+    assert ["Refused", "moderation", "3"] in [
         line.split() for line in drawn(dashboard.render(replace(bare, blocked=3))).splitlines()
     ]
 

@@ -42,6 +42,7 @@ from luckrig.protocol.wire import (
     TokenRequest,
     TrackerHealth,
 )
+from tests.client.fake_audit import FakeAudit
 from tests.client.fake_log import FakeLog
 
 NOW = 1_900_000_000.0
@@ -150,6 +151,7 @@ class FakeTracker:
     clock: Callable[[], float] = lambda: NOW
     page_nodes: int = 100
     log: FakeLog = field(default_factory=FakeLog)
+    audit: FakeAudit = field(default_factory=FakeAudit)
     terms: RegistrationInfo | None = None
     origin: str = ""
     told: dict[str, Reply] = field(default_factory=dict[str, Reply])
@@ -208,6 +210,8 @@ class FakeTracker:
             return self.log.keyset(int(self.clock()))
         if request.path == "/api/v1/log":
             return self.log.page(request.query, int(self.clock()))
+        if request.path == "/api/v1/admin/audit":
+            return self.audit.page(request.query, int(self.clock()))
         if request.path == "/api/v1/nodes":
             return msgspec.json.encode(self._page(request.query))
         if request.path == "/api/v1/registration":
