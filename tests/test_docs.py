@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tools.make_data_table import PAGE, data_table
 
 from luckrig.cli.main import COMMANDS
 from luckrig.cli.node import COMMANDS as NODE_COMMANDS
@@ -29,6 +30,11 @@ def test_every_setting_is_documented() -> None:
                 assert f"`{name}`" in text, f"{name}, read in {path}"
 
 
+def test_the_page_of_what_is_stored_is_the_trackers_list() -> None:
+    """Which tests/tracker/test_people.py compares with the database."""
+    assert PAGE.read_text("utf-8") == data_table(), "run python tools/make_data_table.py"
+
+
 def test_every_linked_file_exists() -> None:
     link = re.compile(r"\]\((?!https?:|#)([^)#]+)")
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench").glob("*.md")]
@@ -41,7 +47,8 @@ def test_every_linked_file_exists() -> None:
 def test_pages_name_only_tests_that_exist(page: str) -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / page).read_text("utf-8")))
     assert named
-    sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests").rglob("*_contract.py")]
+    sources = [path.read_text("utf-8") for path in files]
     for name in named:
         assert any(f"def {name}(" in source for source in sources), name
 
