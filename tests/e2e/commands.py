@@ -24,11 +24,14 @@ def environ(home: Path) -> dict[str, str]:
 
 @contextmanager
 def running(
-    home: Path, *command: str
+    home: Path, *command: str, variables: Mapping[str, str] | None = None
 ) -> Generator[tuple["subprocess.Popen[str]", Any], None, None]:
-    """A command that announces itself with a line of JSON and goes on running."""
+    """A command that announces itself with a line of JSON and goes on running.
+
+    variables: besides what it needs.
+    """
     process = subprocess.Popen(  # noqa: S603 -- our own command line
-        [*COMMAND, *command, "--json"], env=environ(home), text=True,
+        [*COMMAND, *command, "--json"], env={**environ(home), **(variables or {})}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:

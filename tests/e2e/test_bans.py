@@ -10,6 +10,7 @@ import pytest
 
 from luckrig.cli.options import ask_tracker
 from luckrig.cli.rig import RunningRig, running_rig
+from luckrig.client.operators import ban, lift
 from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import derive_id
@@ -85,7 +86,7 @@ async def test_ban_cuts_what_runs_and_refuses_what_comes(scene: Scene) -> None:
     response = await scene.http.send(scene.chat(token), stream=True)
     parts = response.aiter_text()
     seen = await anext(parts)
-    await scene.tracker.ban(USER_ID, reason="Spam.", expires_at=None, operator_key=OPERATOR)
+    await ban(scene.tracker, USER_ID, reason="Spam.", operator_key=OPERATOR)
     await scene.rig.node.revocations.refresh()
     await scene.engine.left.acquire()
     seen += "".join([part async for part in parts])
@@ -102,14 +103,14 @@ async def test_ban_cuts_what_runs_and_refuses_what_comes(scene: Scene) -> None:
 
     scene.pace.allow(100)
     assert (await scene.http.send(scene.chat(other))).text.endswith("data: [DONE]\n\n")
-    await scene.tracker.lift(USER_ID, operator_key=OPERATOR)
+    await lift(scene.tracker, USER_ID, reason="A mistake.", operator_key=OPERATOR)
     await scene.rig.node.revocations.refresh()
     assert (await scene.http.send(scene.chat(token))).status_code == 200
 
 
 async def test_banned_rig_is_no_longer_found(scene: Scene) -> None:
     node_id = scene.rig.node_id
-    await scene.tracker.ban(node_id, reason="Fake GPU.", expires_at=None, operator_key=OPERATOR)
+    await ban(scene.tracker, node_id, reason="Fake GPU.", operator_key=OPERATOR)
     assert (await scene.tracker.nodes()).nodes == []
     with pytest.raises(LuckrigError) as caught:
         await scene.tracker.node(node_id)

@@ -38,10 +38,18 @@ def install_client() -> None:
     """`make test` did it already, unless somebody runs pytest alone."""
     with (FOLDER / "package-lock.json").open(encoding="utf-8") as lock_file:
         fcntl.flock(lock_file, fcntl.LOCK_EX)  # two workers don't install at once
-        wanted = json.load(lock_file)["packages"]["node_modules/openai"]["version"]
-        installed = FOLDER / "node_modules" / "openai" / "package.json"
-        if not installed.exists() or json.loads(installed.read_text("utf-8"))["version"] != wanted:
+        wanted = {
+            folder: package["version"]
+            for folder, package in json.load(lock_file)["packages"].items()
+            if folder  # the first one is this folder itself
+        }
+        if not all(_is_installed(folder, version) for folder, version in wanted.items()):
             subprocess.run(INSTALL, cwd=FOLDER, check=True)  # noqa: S603 -- our own command line
+
+
+def _is_installed(folder: str, version: str) -> bool:
+    manifest = FOLDER / folder / "package.json"
+    return manifest.exists() and json.loads(manifest.read_text("utf-8"))["version"] == version
 
 
 def test_whole_and_streamed_agree(answers: Any) -> None:

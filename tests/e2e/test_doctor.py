@@ -17,6 +17,7 @@ from luckrig.cli.doctor.visit import Subject, Visit
 from luckrig.cli.home import Home
 from luckrig.cli.hosted_rig import HostedRig, hosted_rig
 from luckrig.cli.options import ask_tracker
+from luckrig.client.operators import ban
 from luckrig.protocol.address import TrackerAddress, parse_tracker_address
 from luckrig.protocol.ids import derive_id
 from tests.e2e.commands import finished, running
@@ -315,7 +316,7 @@ async def test_tunnel_that_is_refused(well: Practice) -> None:
     tunnel, node_id = well.hosted.rig.tunnel, well.hosted.rig.node_id
     assert tunnel is not None
     async with ask_tracker(well.tracker.address) as tracker:
-        await tracker.ban(node_id, reason="Fake GPU.", expires_at=None, operator_key=OPERATOR)
+        await ban(tracker, node_id, reason="Fake GPU.", operator_key=OPERATOR)
     await tunnel.until(lambda state: state.phase == "refused")
     found = await well.visit()
     assert "tunnel" in failures(found)

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from luckrig.client.me import erase
+from luckrig.client.operators import ban
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.proofs import make_proof
 from tests.e2e.tunnel_peers import Streamer, tunnel_to
-from tests.e2e.tunnels import NODE_ID, OPERATOR, OTHER, USER, Scene, tunnelled
+from tests.e2e.tunnels import NODE_ID, OPERATOR, OTHER, OWNER, USER, Scene, tunnelled
 from tests.fake_engines.engine import OnDemand
 
 
@@ -143,9 +145,7 @@ async def test_ban_cuts_a_stream_at_once(scene: Scene) -> None:
     response = await scene.http.send(scene.chat(token), stream=True)
     parts = response.aiter_text()
     seen = await anext(parts)
-    await scene.tracker.ban(
-        derive_id("u1", OTHER.public), reason="Spam.", expires_at=None, operator_key=OPERATOR
-    )
+    await ban(scene.tracker, derive_id("u1", OTHER.public), reason="Spam.", operator_key=OPERATOR)
     seen += "".join([part async for part in parts])
     last = seen.strip().split("\n\n")[-1].removeprefix("data: ")
     assert json.loads(last)["error"]["code"] == "banned"
@@ -154,11 +154,19 @@ async def test_ban_cuts_a_stream_at_once(scene: Scene) -> None:
 
 
 async def test_banned_rig_loses_its_tunnel(scene: Scene) -> None:
-    await scene.tracker.ban(NODE_ID, reason="Fake.", expires_at=None, operator_key=OPERATOR)
+    await ban(scene.tracker, NODE_ID, reason="Fake.", operator_key=OPERATOR)
     assert scene.rig.tunnel is not None
     state = await scene.rig.tunnel.until(lambda state: state.phase != "up")
     assert (state.phase, state.reason) == ("refused", "banned")
     assert "Fake." in state.message
+
+
+async def test_a_deleted_accounts_rig_loses_its_tunnel(scene: Scene) -> None:
+    assert scene.rig.tunnel is not None
+    await erase(scene.tracker, user_key=OWNER)
+    state = await scene.rig.tunnel.until(lambda state: state.phase != "up")
+    assert state.reason == "not_listed"
+    assert await scene.process.store.node(NODE_ID) is None
 
 
 async def test_client_that_leaves_frees_the_engine(scene: Scene) -> None:
