@@ -13,7 +13,6 @@ from luckrig.protocol.reports import (
     DecisionView,
     HoldRequest,
     LiftRequest,
-    TargetKind,
     UndoRequest,
     check_target,
 )
@@ -70,18 +69,11 @@ class DecisionService:
             target_id = await self._store.users.latest_id(target_id)
         _check_action(request)
         now = int(self._clock())
-        if request.case_id is not None:
-            case: CaseRecord | None = await self._case(request.case_id)
-        else:
-            case = await self._open_about(request.target_kind, target_id)
+        case = await self._case_about(request, target_id)
         opening = None
         if case is None and request.target_kind != "network":
             opening = case_of_decision(
-                self._new_id(),
-                request.target_kind,
-                target_id,
-                request.ground,
-                now=now,
+                self._new_id(), request.target_kind, target_id, request.ground, now=now
             )
         decided = case or opening
         decision = DecisionRecord(
@@ -214,7 +206,11 @@ class DecisionService:
         _log.warning("%s took back: %s, %s", asked_by, decision.action, decision.decision_id)
         return decision_view(undone)
 
-    async def _open_about(self, kind: TargetKind, target_id: str) -> CaseRecord | None:
+    async def _case_about(self, request: DecisionRequest, target_id: str) -> CaseRecord | None:
+        """The case that is decided: the one that is named, else an open one about the target."""
+        if request.case_id is not None:
+            return await self._case(request.case_id)
+        kind = request.target_kind
         if kind == "network":
             return None
         newest = await self._store.cases.cases_about(kind, target_id, limit=1)
