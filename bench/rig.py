@@ -104,7 +104,7 @@ async def _serve(engine_url: str, streams: int) -> None:
         origins=frozenset({origin_of(sock)}),
         max_active=streams,
         max_queue=streams,
-        limits=ServerLimits(connections=streams + 64),
+        limits=ServerLimits(connections=max(ServerLimits().connections, streams + 64)),
     )
     node = create_node(
         settings,
