@@ -1,5 +1,6 @@
 """What a legal hold holds: a person's rows are named by more ids than the hold itself names."""
 
+from luckrig.tracker.service.owners import rigs_of
 from luckrig.tracker.service.users import UserService
 from luckrig.tracker.store.interface import Store
 
@@ -13,5 +14,5 @@ async def held_ids(store: Store, users: UserService, *, now: float) -> frozenset
     for user_id in [each for each in held if each.startswith("u1")]:
         held.update(await store.users.all_ids(user_id))
         held.add(await users.account_of(user_id))
-    held.update(node.node_id for node in await store.nodes() if node.descriptor.owner_id in held)
+    held.update([node.node_id for node in await rigs_of(store, held)])
     return frozenset(held)

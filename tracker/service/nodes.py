@@ -18,6 +18,7 @@ from luckrig.tracker.domain.scarcity import ScarcityIndex
 from luckrig.tracker.domain.timings import summarise
 from luckrig.tracker.domain.views import node_view
 from luckrig.tracker.service.bans import BanService
+from luckrig.tracker.service.owners import rigs_of
 from luckrig.tracker.service.scores import TIMINGS_SECONDS
 from luckrig.tracker.store.interface import Store
 
@@ -121,8 +122,7 @@ class NodeService:
 
     async def of_owner(self, user_id: str) -> list[NodeRecord]:
         """The rigs that somebody put here with any of their keys, listed or not, by name."""
-        user_ids = set(await self._store.users.all_ids(user_id))
-        own = [node for node in await self._store.nodes() if node.descriptor.owner_id in user_ids]
+        own = await rigs_of(self._store, await self._store.users.all_ids(user_id))
         return sorted(own, key=lambda node: (node.descriptor.name, node.node_id))
 
     async def scarcity(self) -> Mapping[str, float]:

@@ -8,6 +8,7 @@ from luckrig.protocol.errors import PeerError
 from luckrig.protocol.reports import AccountExport, EraseReply, EraseRequest
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.service.holds import held_ids
+from luckrig.tracker.service.owners import rigs_of
 from luckrig.tracker.service.users import UserService
 from luckrig.tracker.store.case_stores import Person
 from luckrig.tracker.store.interface import Store
@@ -77,10 +78,6 @@ class PeopleService:
         user_ids = frozenset(await self._store.users.all_ids(user_id))
         return Person(
             user_ids=user_ids,
-            node_ids=frozenset(
-                node.node_id
-                for node in await self._store.nodes()
-                if node.descriptor.owner_id in user_ids
-            ),
+            node_ids=frozenset(each.node_id for each in await rigs_of(self._store, user_ids)),
             account=await self._users.account_of(user_id),
         )

@@ -5,6 +5,7 @@ from luckrig.protocol.reports import AppealText, DecisionNotice, StatementsReply
 from luckrig.tracker.domain.cases import AppealRecord
 from luckrig.tracker.service.appeals import Appeals
 from luckrig.tracker.service.notices import notice
+from luckrig.tracker.service.owners import rigs_of
 from luckrig.tracker.service.users import UserService
 from luckrig.tracker.store.interface import Store
 
@@ -60,9 +61,5 @@ class StatementService:
     async def _own(self, user_id: str) -> set[str]:
         """All ids that are this user's: keys, rigs, notes."""
         user_ids = set(await self._store.users.all_ids(user_id))
-        rigs = {
-            node.node_id
-            for node in await self._store.nodes()
-            if node.descriptor.owner_id in user_ids
-        }
+        rigs = {node.node_id for node in await rigs_of(self._store, user_ids)}
         return user_ids | rigs | set(await self._store.notes.notes_by(user_ids))
