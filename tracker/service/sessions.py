@@ -17,8 +17,8 @@ from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.domain.cases import SessionRecord
-from luckrig.tracker.domain.records import key_replaced
 from luckrig.tracker.service.operators import Operators
+from luckrig.tracker.service.users import check_key
 from luckrig.tracker.store.interface import Store
 
 CODE_SECONDS: Final = 300
@@ -89,7 +89,7 @@ class SessionService:
         ask for. Raises PeerError key_replaced, rate_limited. A banned user gets one: they must be
         able to read why, and to appeal.
         """
-        await self._check_key(user_id)
+        await check_key(self._store, user_id)
         now = int(self._clock())
         self._codes = {name: code for name, code in self._codes.items() if now < code.expires_at}
         if user_id not in self._operators:
@@ -110,7 +110,7 @@ class SessionService:
         """
         known = self._code(code)
         self._codes[_hash(code)] = replace(known, used=True)  # before anything is awaited
-        await self._check_key(known.user_id)
+        await check_key(self._store, known.user_id)
         secret, now = self._new_secret(), int(self._clock())
         record = SessionRecord(
             token_hash=_hash(secret),
@@ -186,10 +186,6 @@ class SessionService:
                 "Too many browsers are being signed in. Try again in five minutes.",
                 retry_after_seconds=CODE_SECONDS,
             )
-
-    async def _check_key(self, user_id: str) -> None:
-        if await self._store.users.handover(user_id) is not None:
-            raise key_replaced()
 
     def _new_secret(self) -> str:
         return b64url_encode(self._random_bytes(_SECRET_BYTES))

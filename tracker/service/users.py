@@ -75,8 +75,7 @@ class UserService:
 
     async def check(self, user_id: str) -> None:
         """Raises PeerError key_replaced if that key gave way to another one."""
-        if await self._store.users.handover(user_id) is not None:
-            raise key_replaced()
+        await check_key(self._store, user_id)
 
     async def account_of(self, user_id: str) -> str:
         """The user's name in the ledger, registered or not; the same for all keys of a chain."""
@@ -227,6 +226,12 @@ class UserService:
             " Its operator makes them.",
             "closed": "This tracker takes no new keys. Pick another tracker, or ask its operator.",
         }[self._rules.mode]
+
+
+async def check_key(store: Store, user_id: str) -> None:
+    """Raises PeerError key_replaced if that key gave way to another one."""
+    if await store.users.handover(user_id) is not None:
+        raise key_replaced()
 
 
 def _code_hash(code: str) -> str:
