@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from luckrig.protocol.descriptor_log import AUDIT_HEAD_TYPE, LogTip, make_head
+from luckrig.protocol.descriptor_log import AUDIT_HEAD_TYPE, LogTip
 from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.reports import AuditLine, AuditPage, CaseDetail, CasePage, CaseView
@@ -98,14 +98,8 @@ class CaseDesk:
         self._operators.check(asked_by)
         rows = await self._store.cases.audit(after=after, limit=limit)
         size, last_hash = await self._store.cases.audit_tip()
-        now = self._clock()
-        head = make_head(
-            LogTip(size, b64url_encode(last_hash)),
-            issuer=self._keys.root_id,
-            key=self._keys.signing.signer(now=now),
-            now=int(now),
-            typ=AUDIT_HEAD_TYPE,
-        )
+        tip = LogTip(size, b64url_encode(last_hash))
+        head = self._keys.sign_head(tip, typ=AUDIT_HEAD_TYPE, now=self._clock())
         lines = [
             AuditLine(
                 position=row.position, entry=msgspec.Raw(row.entry), hash=b64url_encode(row.hash)

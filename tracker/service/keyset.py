@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from luckrig.protocol.descriptor_log import LogTip, make_head
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey, PublicKey
 from luckrig.protocol.keyset import Keyset, sign_keyset
@@ -58,6 +59,11 @@ class TrackerKeys:
     root: PrivateKey
     signing: SigningKeys
     pairwise: bytes
+
+    def sign_head(self, tip: LogTip, *, typ: str, now: float) -> str:
+        """Where a log of that type ends now, signed: see protocol/descriptor_log.py."""
+        key = self.signing.signer(now=now)
+        return make_head(tip, issuer=self.root_id, key=key, now=int(now), typ=typ)
 
     @property
     def root_id(self) -> str:

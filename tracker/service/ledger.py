@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from luckrig.protocol.descriptor_log import LEDGER_HEAD_TYPE, LogTip, make_head
+from luckrig.protocol.descriptor_log import LEDGER_HEAD_TYPE, LogTip
 from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.wire import LedgerLine, LedgerPage
 from luckrig.tracker.domain.dealings import LedgerReader
@@ -113,14 +113,8 @@ class Ledger:
         """Entries with a position above `after`, `limit` at most, and a signed head over them."""
         rows = await self._store.contributions.ledger(after=after, limit=limit)
         size, last_hash = await self._store.contributions.ledger_tip()
-        now = self._clock()
-        head = make_head(
-            LogTip(size, b64url_encode(last_hash)),
-            issuer=self._keys.root_id,
-            key=self._keys.signing.signer(now=now),
-            now=int(now),
-            typ=LEDGER_HEAD_TYPE,
-        )
+        tip = LogTip(size, b64url_encode(last_hash))
+        head = self._keys.sign_head(tip, typ=LEDGER_HEAD_TYPE, now=self._clock())
         return LedgerPage(entries=[_line(row) for row in rows], head=head)
 
     def is_new(self, node_id: str, drafted: Collection[Entry]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from luckrig.protocol.descriptor_log import EMPTY_LOG, LogTip, make_head
+from luckrig.protocol.descriptor_log import EMPTY_LOG, HEAD_TYPE, LogTip
 from luckrig.protocol.wire import LogPage
 from luckrig.tracker.service.keyset import TrackerKeys
 from luckrig.tracker.store.interface import Store
@@ -31,7 +31,6 @@ class LogService:
         now = self._clock()
         signed_tip, signed_at, head = self._head
         if tip != signed_tip or now - signed_at >= RESIGN_AFTER_SECONDS:
-            key = self._keys.signing.signer(now=now)
-            head = make_head(tip, issuer=self._keys.root_id, key=key, now=int(now))
+            head = self._keys.sign_head(tip, typ=HEAD_TYPE, now=now)
             self._head = (tip, now, head)
         return head
