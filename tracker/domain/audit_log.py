@@ -7,6 +7,7 @@ The chain is that of protocol/ledger_chain.py, with AUDIT_DOMAIN.
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -44,6 +45,14 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     subject: str
     detail: str = ""
     text_hash: str = ""
+
+
+def about_case(events: Iterable[AuditEntry], drafted: str, case_id: str) -> list[AuditEntry]:
+    """The same, where they name a case that was drafted, about the case that its report joined."""
+    return [
+        msgspec.structs.replace(event, subject=case_id) if event.subject == drafted else event
+        for event in events
+    ]
 
 
 def text_hash(text: str) -> str:

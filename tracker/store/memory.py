@@ -11,10 +11,11 @@ from luckrig.tracker.domain.quotas import Use
 from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
 from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.interface import StoreError
-from luckrig.tracker.store.memory_cases import MemoryCases, MemorySessions
+from luckrig.tracker.store.memory_cases import MemoryCases
 from luckrig.tracker.store.memory_contributions import MemoryContributions
 from luckrig.tracker.store.memory_notes import MemoryNotes
 from luckrig.tracker.store.memory_people import MemoryPeople
+from luckrig.tracker.store.memory_sessions import MemorySessions
 from luckrig.tracker.store.memory_users import MemoryUsers
 from luckrig.tracker.store.shelves import Fixed, Records, Row, Shelf
 

@@ -4,18 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import msgspec
-
 from luckrig.protocol.ledger_chain import GENESIS
 from luckrig.protocol.reports import SubjectKind
-from luckrig.tracker.domain.audit_log import AuditEntry
+from luckrig.tracker.domain.audit_log import AuditEntry, about_case
 from luckrig.tracker.domain.cases import (
     AppealRecord,
     CaseRecord,
     DecisionRecord,
     HoldRecord,
     ReportRecord,
-    SessionRecord,
     anonymised_appeal,
     anonymised_decision,
     anonymised_report,
@@ -59,12 +56,7 @@ class MemoryCases:
         self._cases[case.case_id] = case
         self._reports[report.report_id] = replace(report, case_id=case.case_id)
         self._tickets[report.ticket_hash] = report.report_id
-        self._append(
-            msgspec.structs.replace(event, subject=case.case_id)
-            if event.subject == report.case_id
-            else event
-            for event in events
-        )
+        self._append(about_case(events, report.case_id, case.case_id))
         return case
 
     async def report(self, ticket_hash: str) -> ReportRecord | None:
@@ -335,29 +327,3 @@ class MemoryCases:
     def _append(self, events: Iterable[AuditEntry]) -> None:
         tip = self._audit[-1].hash if self._audit else GENESIS
         self._audit += next_rows(events, size=len(self._audit), tip=tip)
-
-
-class MemorySessions:
-    """A SessionStore that lives as long as its process."""
-
-    def __init__(self) -> None:
-        self._sessions: dict[str, SessionRecord] = {}
-
-    async def put_session(self, session: SessionRecord) -> None:
-        self._sessions[session.token_hash] = session
-
-    async def session(self, token_hash: str) -> SessionRecord | None:
-        return self._sessions.get(token_hash)
-
-    async def end_session(self, token_hash: str) -> None:
-        self._sessions.pop(token_hash, None)
-
-    async def prune_sessions(self, *, now: int) -> int:
-        live = {key: each for key, each in self._sessions.items() if each.expires_at > now}
-        pruned = len(self._sessions) - len(live)
-        self._sessions = live
-        return pruned
-
-    def shelves(self) -> dict[str, Shelf]:
-        """Its table, for export and deletion."""
-        return {"sessions": Records(lambda: self._sessions)}

@@ -58,7 +58,11 @@ class Records(Generic[Key]):
 
 
 class Fixed:
-    """A table whose rows are never changed, and deleted only where `delete` is given."""
+    """A table whose rows are never changed, and deleted only where `delete` is given.
+
+    What becomes of rows is said in domain/stored_data.py. A rule there that asks for more than a
+    shelf can do is a mistake of ours, so it raises instead of leaving the rows as they are.
+    """
 
     def __init__(
         self,

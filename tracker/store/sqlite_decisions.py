@@ -67,9 +67,9 @@ class SqliteDecisions:
         events: Sequence[AuditEntry],
     ) -> bool:
         async def write() -> bool:
-            held = self._in_force.at(decision.decided_at).get(decision.target_id)
             async with self._database.transaction() as connection:
                 if decision.automated:
+                    held = self._in_force.at(decision.decided_at).get(decision.target_id)
                     case = await one_case(connection, SELECT_CASE, (decision.case_id,))
                     if decision.yields_to(held, case):
                         return False

@@ -5,10 +5,9 @@ from dataclasses import asdict, replace
 from typing import Final
 
 import aiosqlite
-import msgspec
 
 from luckrig.protocol.reports import SubjectKind
-from luckrig.tracker.domain.audit_log import AuditEntry
+from luckrig.tracker.domain.audit_log import AuditEntry, about_case
 from luckrig.tracker.domain.cases import (
     CaseRecord,
     HoldRecord,
@@ -182,13 +181,7 @@ async def _insert(
     case = open_case(report.case_id, report) if case is None else join_case(case, report)
     await connection.execute(PUT_CASE, asdict(case))
     await connection.execute(_INSERT_REPORT, asdict(replace(report, case_id=case.case_id)))
-    moved = [
-        msgspec.structs.replace(event, subject=case.case_id)
-        if event.subject == report.case_id
-        else event
-        for event in events
-    ]
-    await append_audit(connection, moved)
+    await append_audit(connection, about_case(events, report.case_id, case.case_id))
     return case
 
 
