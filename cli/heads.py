@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from luckrig.cli.home import Home
+from luckrig.cli.output import note, say
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor_log import EMPTY_LOG, LogHead, LogTip
 from luckrig.protocol.errors import LuckrigError
@@ -35,6 +36,37 @@ class SeenHead(msgspec.Struct, frozen=True, kw_only=True):
 def tip_of(seen: SeenHead | None) -> LogTip:
     """The same for one that may never have been seen."""
     return EMPTY_LOG if seen is None else seen.tip
+
+
+class LogReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What checking a log prints with --json. known_size: of last time, null the first time."""
+
+    tracker: str
+    root_id: str
+    size: int
+    hash: str
+    signed_at: int
+    known_size: int | None
+
+
+def report_of(address: TrackerAddress, head: LogHead, seen: SeenHead | None) -> LogReport:
+    """What was found of a log, and where it ended when it was seen last."""
+    return LogReport(
+        tracker=address.origin,
+        root_id=head.iss,
+        size=head.size,
+        hash=head.hash,
+        signed_at=head.iat,
+        known_size=None if seen is None else seen.size,
+    )
+
+
+def print_since(seen: SeenHead | None, entries: str) -> None:
+    """How a log that is whole goes on from last time. entries: what it has, in the plural."""
+    if seen is None:
+        note("First look: the next one checks that nothing of it was rewritten.")
+    else:
+        say(f"It goes on from the {seen.size} {entries} of last time.")
 
 
 @dataclass(frozen=True)

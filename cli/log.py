@@ -5,9 +5,8 @@ import os
 from typing import Final
 
 import click
-import msgspec
 
-from luckrig.cli.heads import SeenHead, SeenHeads, tip_of
+from luckrig.cli.heads import SeenHead, SeenHeads, print_since, report_of, tip_of
 from luckrig.cli.home import Home
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, say
@@ -15,17 +14,6 @@ from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor_log import LogHead
 
 HEADS_FILE: Final = "log-heads.json"
-
-
-class LogReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `luckrig log verify --json` prints. known_size: of last time, null the first time."""
-
-    tracker: str
-    root_id: str
-    size: int
-    hash: str
-    signed_at: int
-    known_size: int | None
 
 
 @click.group("log")
@@ -46,7 +34,7 @@ def verify(tracker: TrackerAddress, as_json: bool) -> None:
     head = asyncio.run(_verified_head(address, seen))
     heads.remember(address.origin, head)
     if as_json:
-        print_json(_report(address, head, seen))
+        print_json(report_of(address, head, seen))
     else:
         _print_result(address, head, seen)
 
@@ -57,23 +45,9 @@ async def _verified_head(address: TrackerAddress, seen: SeenHead | None) -> LogH
         return await client.log(known_size=size, known_hash=digest)
 
 
-def _report(address: TrackerAddress, head: LogHead, seen: SeenHead | None) -> LogReport:
-    return LogReport(
-        tracker=address.origin,
-        root_id=head.iss,
-        size=head.size,
-        hash=head.hash,
-        signed_at=head.iat,
-        known_size=None if seen is None else seen.size,
-    )
-
-
 def _print_result(address: TrackerAddress, head: LogHead, seen: SeenHead | None) -> None:
     say(f"The log of {address.origin} is whole: {head.size} entries, head {head.hash}.")
-    if seen is None:
-        note("First look: the next one checks that nothing of it was rewritten.")
-    else:
-        say(f"It goes on from the {seen.size} entries of last time.")
+    print_since(seen, "entries")
     if address.root_id is None:
         pinned = TrackerAddress(address.origin, head.iss)
         note(f"Nobody vouched for this tracker's key. If it is the right one, use {pinned}")

@@ -12,13 +12,20 @@ import click
 import msgspec
 
 from luckrig.cli.admin.options import operator_key
-from luckrig.cli.heads import SeenHead, SeenHeads, tip_of
+from luckrig.cli.heads import (
+    LogReport,
+    SeenHead,
+    SeenHeads,
+    print_since,
+    report_of,
+    tip_of,
+)
 from luckrig.cli.home import Home
 from luckrig.cli.lazy import DefaultGroup
 from luckrig.cli.moments import utc
 from luckrig.cli.nodes import SHORT_ID_CHARS
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
-from luckrig.cli.output import Cell, Column, note, print_json, print_table, safe_line, say
+from luckrig.cli.output import Cell, Column, print_json, print_table, safe_line, say
 from luckrig.client.audit import VerifiedAudit, broken, verify_audit
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.keys import PrivateKey
@@ -45,15 +52,9 @@ class ShownLine(msgspec.Struct, frozen=True, kw_only=True):
     text_hash: str = ""
 
 
-class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the commands print with --json. known_size: of last time, null the first time."""
+class AuditReport(LogReport, frozen=True, kw_only=True):
+    """What the commands print with --json."""
 
-    tracker: str
-    root_id: str
-    size: int
-    hash: str
-    signed_at: int
-    known_size: int | None
     lines: list[ShownLine]
 
 
@@ -144,22 +145,12 @@ def _short(text: str) -> str:
 def _report(
     address: TrackerAddress, found: VerifiedAudit, seen: SeenHead | None, lines: list[ShownLine]
 ) -> AuditReport:
-    return AuditReport(
-        tracker=address.origin,
-        root_id=found.head.iss,
-        size=found.head.size,
-        hash=found.head.hash,
-        signed_at=found.head.iat,
-        known_size=None if seen is None else seen.size,
-        lines=lines,
-    )
+    report = report_of(address, found.head, seen)
+    return AuditReport(**msgspec.structs.asdict(report), lines=lines)
 
 
 def _print_result(address: TrackerAddress, found: VerifiedAudit, seen: SeenHead | None) -> None:
     head = found.head
     say(f"The audit log of {address.origin} is whole: {head.size} lines, head")
     say(f"{head.hash}.")
-    if seen is None:
-        note("First look: the next one checks that nothing of it was rewritten.")
-    else:
-        say(f"It goes on from the {seen.size} lines of last time.")
+    print_since(seen, "lines")
