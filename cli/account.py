@@ -17,10 +17,10 @@ from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, safe_json, safe_line, say_line
 from luckrig.cli.prompts import ask_line
 from luckrig.nodeproxy.control import claimed_folder
+from luckrig.protocol.account import AccountExport, EraseReply
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.reports import AccountExport, EraseReply
 
 _STAYS: Final = """\
 Deletes {user_id}, for good, at

@@ -10,9 +10,9 @@ from luckrig.cli.home import Home
 from luckrig.cli.moments import utc
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, say
+from luckrig.protocol.account import LoginReply
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.reports import LoginReply
 
 
 @click.command("login")

@@ -18,12 +18,7 @@ from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.reports import (
-    MAX_REPORT_CHARS,
-    AppealText,
-    CounterNotice,
-    DecisionNotice,
-)
+from luckrig.protocol.reports import MAX_REPORT_CHARS, AppealText, CounterNotice, DecisionNotice
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,11 +18,11 @@ from luckrig.protocol.descriptor_log import (
     LogTip,
     verify_head,
 )
+from luckrig.protocol.desk import AuditLine, AuditPage
 from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.ledger_chain import AUDIT_DOMAIN, GENESIS, next_hash
-from luckrig.protocol.reports import AuditLine, AuditPage
 
 PAGE_LINES: Final = 1000
 _PATH: Final = "/api/v1/admin/audit"

@@ -5,18 +5,11 @@ from typing import Final
 import msgspec
 
 from luckrig.client.tracker import TrackerClient
+from luckrig.protocol.account import AccountExport, EraseReply, EraseRequest, LoginReply
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.reports import (
-    AccountExport,
-    AppealText,
-    DecisionNotice,
-    EraseReply,
-    EraseRequest,
-    LoginReply,
-    StatementsReply,
-)
+from luckrig.protocol.reports import AppealText, DecisionNotice, StatementsReply
 
 MAX_EXPORT_BYTES: Final = 256 * 2**20
 """Receipts of 90 days at a token a minute are about 60 MiB."""

@@ -4,10 +4,7 @@ import re
 from typing import Final
 
 from luckrig.client.tracker import TrackerClient
-from luckrig.protocol.errors import LuckrigError
-from luckrig.protocol.ids import is_node_id
-from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.reports import (
+from luckrig.protocol.desk import (
     AnswerRequest,
     CaseDetail,
     CasePage,
@@ -16,8 +13,11 @@ from luckrig.protocol.reports import (
     HoldRequest,
     LiftRequest,
     UndoRequest,
-    check_target,
 )
+from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.ids import is_node_id
+from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.reports import check_target
 
 _OPAQUE: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 

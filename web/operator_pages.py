@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from luckrig.protocol.desk import AuditLine, CaseDetail, CasePage, DecisionView, TargetChoice
 from luckrig.protocol.reports import (
     ACTIONS,
     MAX_REASON_CHARS,
@@ -14,12 +15,7 @@ from luckrig.protocol.reports import (
     MIN_HOLD_DAYS,
     Action,
     AppealView,
-    AuditLine,
-    CaseDetail,
-    CasePage,
-    DecisionView,
     Ground,
-    TargetChoice,
     TargetKind,
 )
 from luckrig.web.formats import format_time

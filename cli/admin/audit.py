@@ -28,8 +28,8 @@ from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import Cell, Column, print_json, print_table, safe_line, say
 from luckrig.client.audit import VerifiedAudit, broken, verify_audit
 from luckrig.protocol.address import TrackerAddress
+from luckrig.protocol.desk import AuditLine
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.reports import AuditLine
 
 HEADS_FILE: Final = "audit-heads.json"
 MAX_SHOWN: Final = 10_000

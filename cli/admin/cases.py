@@ -12,14 +12,9 @@ from luckrig.cli.moments import utc
 from luckrig.cli.options import ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, say
 from luckrig.protocol.address import TrackerAddress
+from luckrig.protocol.desk import CaseDetail, CasePage, CaseView
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.reports import (
-    MAX_SUSPENSION_DAYS,
-    MIN_HOLD_DAYS,
-    CaseDetail,
-    CasePage,
-    CaseView,
-)
+from luckrig.protocol.reports import MAX_SUSPENSION_DAYS, MIN_HOLD_DAYS
 
 
 class CaseList(msgspec.Struct, frozen=True, kw_only=True):

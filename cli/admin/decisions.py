@@ -19,17 +19,10 @@ from luckrig.cli.options import Command, ask_tracker, json_option, tracker_optio
 from luckrig.cli.output import note, print_json, safe_line, say, say_line
 from luckrig.cli.statements import DONE, KIND_WORDS, outcome
 from luckrig.protocol.address import TrackerAddress
+from luckrig.protocol.desk import CaseDetail, DecisionRequest, DecisionView
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.reports import (
-    ACTIONS,
-    MAX_SUSPENSION_DAYS,
-    Action,
-    CaseDetail,
-    DecisionRequest,
-    DecisionView,
-    Ground,
-)
+from luckrig.protocol.reports import ACTIONS, MAX_SUSPENSION_DAYS, Action, Ground
 
 Verdict = Literal["uphold", "overturn"]
 

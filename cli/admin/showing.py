@@ -15,16 +15,16 @@ from luckrig.cli.statements import (
     notice_facts,
     outcome,
 )
-from luckrig.protocol.reports import (
+from luckrig.protocol.desk import (
     CaseDetail,
     CasePage,
     CaseView,
     DecisionView,
     HoldView,
     ReportView,
-    SubjectKind,
     TargetChoice,
 )
+from luckrig.protocol.reports import SubjectKind
 
 _GRAVE: Final = 5
 _SHORT: Final = {"intimate_images": "images"}

@@ -9,7 +9,8 @@ import pytest
 
 from luckrig.cli.home import Home, id_of
 from luckrig.nodeproxy.control import claimed_folder
-from luckrig.protocol.reports import AccountExport, CasePage, Cell, EraseReply, LoginReply
+from luckrig.protocol.account import AccountExport, Cell, EraseReply, LoginReply
+from luckrig.protocol.desk import CasePage
 from tests.cli.conftest import AtKeyboard, Luckrig
 from tests.client.fake_tracker import FakeTracker, Reply
 

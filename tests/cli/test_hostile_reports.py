@@ -8,24 +8,24 @@ import msgspec
 import pytest
 
 from luckrig.cli.home import Home, id_of
-from luckrig.protocol.reports import (
-    AccountExport,
-    AppealView,
+from luckrig.protocol.account import AccountExport, EraseReply, LoginReply
+from luckrig.protocol.desk import (
     CaseDetail,
     CasePage,
     CaseView,
+    DecisionView,
+    HoldView,
+    ReportView,
+    TargetChoice,
+)
+from luckrig.protocol.reports import (
+    AppealView,
     CopyrightClaim,
     CounterNotice,
     DecisionNotice,
-    DecisionView,
-    EraseReply,
-    HoldView,
-    LoginReply,
     ReportReply,
     ReportStatus,
-    ReportView,
     StatementsReply,
-    TargetChoice,
 )
 from luckrig.protocol.wire import ScoreReply
 from tests.cli.conftest import AtKeyboard, Luckrig

@@ -11,8 +11,8 @@ import pytest
 from luckrig.client.audit import AuditVerifier, verify_audit
 from luckrig.client.tracker import TrackerClient
 from luckrig.protocol.descriptor_log import EMPTY_LOG, LogHead, LogTip
+from luckrig.protocol.desk import AuditLine
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.reports import AuditLine
 from tests.client.fake_audit import OPERATOR, FakeAudit
 from tests.client.fake_tracker import NOW, FakeTracker
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from luckrig.protocol.account import Cell, EraseReply, EraseRequest
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import derive_id
-from luckrig.protocol.reports import Cell, EraseReply, EraseRequest
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.domain.stored_data import TABLES
 from luckrig.tracker.store.interface import Store

@@ -4,21 +4,23 @@ from collections.abc import Iterator
 
 import msgspec
 
-from luckrig.protocol.reports import (
-    CATEGORIES,
-    AppealView,
+from luckrig.protocol.desk import (
     AuditLine,
     CaseDetail,
     CasePage,
     CaseView,
-    Category,
-    CopyrightClaim,
-    CounterNotice,
-    DecisionNotice,
     DecisionView,
     HoldView,
     ReportView,
     TargetChoice,
+)
+from luckrig.protocol.reports import (
+    CATEGORIES,
+    AppealView,
+    Category,
+    CopyrightClaim,
+    CounterNotice,
+    DecisionNotice,
 )
 from luckrig.protocol.wire import ScoreReply
 from luckrig.web.me_pages import GonePage, LoginPage, MePage, OwnRig

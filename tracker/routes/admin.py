@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from luckrig.protocol.reports import (
+from luckrig.protocol.desk import (
     AnswerRequest,
     AuditPage,
     CaseDetail,

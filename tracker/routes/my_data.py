@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from luckrig.protocol.account import AccountExport, EraseReply, EraseRequest
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.reports import AccountExport, EraseReply, EraseRequest
 from luckrig.tracker.routes.http import JSON
 from luckrig.tracker.routes.me_pages import MePages
 from luckrig.tracker.routes.sessions import Browsers, private_page

@@ -10,9 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from luckrig.protocol.descriptor_log import LogHead
-from luckrig.protocol.encoding import b64url_decode
-from luckrig.protocol.errors import PeerError
-from luckrig.protocol.reports import (
+from luckrig.protocol.desk import (
     AnswerRequest,
     AuditPage,
     DecisionRequest,
@@ -20,6 +18,8 @@ from luckrig.protocol.reports import (
     LiftRequest,
     UndoRequest,
 )
+from luckrig.protocol.encoding import b64url_decode
+from luckrig.protocol.errors import PeerError
 from luckrig.tracker.routes.form_values import convert
 from luckrig.tracker.routes.query import parse_query
 from luckrig.tracker.routes.sessions import Browsers, private_page, private_redirect

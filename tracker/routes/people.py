@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from luckrig.protocol.reports import AccountExport, EraseReply, EraseRequest
+from luckrig.protocol.account import AccountExport, EraseReply, EraseRequest
 from luckrig.protocol.strictjson import decode
 from luckrig.tracker.routes.http import BODY_ERRORS, json_response
 from luckrig.tracker.routes.operations import Operation

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from luckrig.protocol.account import LoginReply
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.reports import LoginReply
 from luckrig.tracker.routes.clients import ClientNetworks
 from luckrig.tracker.routes.forms import check_same_site, read_form
 from luckrig.tracker.routes.http import BODY_ERRORS, json_response

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from luckrig.protocol.descriptor_log import AUDIT_HEAD_TYPE, LogTip
+from luckrig.protocol.desk import AuditLine, AuditPage, CaseDetail, CasePage, CaseView
 from luckrig.protocol.encoding import b64url_encode
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.reports import AuditLine, AuditPage, CaseDetail, CasePage, CaseView
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.domain.cases import CaseRecord
 from luckrig.tracker.service.keyset import TrackerKeys

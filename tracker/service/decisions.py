@@ -4,18 +4,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from luckrig.protocol.errors import PeerError
-from luckrig.protocol.reports import (
-    ACTIONS,
-    MIN_HOLD_DAYS,
+from luckrig.protocol.desk import (
     AnswerRequest,
     DecisionRequest,
     DecisionView,
     HoldRequest,
     LiftRequest,
     UndoRequest,
-    check_target,
 )
+from luckrig.protocol.errors import PeerError
+from luckrig.protocol.reports import ACTIONS, MIN_HOLD_DAYS, check_target
 from luckrig.protocol.text import check_note
 from luckrig.tracker.domain.audit_log import AuditEntry, AuditEvent, text_hash
 from luckrig.tracker.domain.cases import (

@@ -4,16 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from luckrig.protocol.reports import (
-    AppealView,
-    CaseView,
-    CopyrightClaim,
-    CounterNotice,
-    DecisionNotice,
-    DecisionView,
-    HoldView,
-    ReportView,
-)
+from luckrig.protocol.desk import CaseView, DecisionView, HoldView, ReportView
+from luckrig.protocol.reports import AppealView, CopyrightClaim, CounterNotice, DecisionNotice
 from luckrig.tracker.domain.cases import (
     AppealRecord,
     CaseRecord,

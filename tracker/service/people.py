@@ -4,8 +4,8 @@ import hashlib
 import logging
 from collections.abc import Callable, Collection
 
+from luckrig.protocol.account import AccountExport, EraseReply, EraseRequest
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.reports import AccountExport, EraseReply, EraseRequest
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.service.holds import held_ids
 from luckrig.tracker.service.owners import rigs_of

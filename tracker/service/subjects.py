@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from luckrig.protocol.desk import TargetChoice
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.notes import verify_note
-from luckrig.protocol.reports import SubjectKind, TargetChoice
+from luckrig.protocol.reports import SubjectKind
 from luckrig.tracker.domain.cases import CaseRecord
 from luckrig.tracker.service.notices import notice
 from luckrig.tracker.store.interface import Store

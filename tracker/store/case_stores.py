@@ -6,8 +6,9 @@ Every store passes the same suite, tests/tracker/cases_contract.py.
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol, cast
 
+from luckrig.protocol.account import Cell
 from luckrig.protocol.encoding import b64url_encode
-from luckrig.protocol.reports import Cell, SubjectKind
+from luckrig.protocol.reports import SubjectKind
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.domain.cases import (
     AppealRecord,

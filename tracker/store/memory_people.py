@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from luckrig.protocol.reports import Cell
+from luckrig.protocol.account import Cell
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.domain.erasing import (
     Own,

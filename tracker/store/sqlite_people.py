@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import aiosqlite
 
+from luckrig.protocol.account import Cell
 from luckrig.protocol.ids import ID_CHARS
-from luckrig.protocol.reports import Cell
 from luckrig.tracker.domain.audit_log import AuditEntry
 from luckrig.tracker.domain.erasing import (
     Own,
