@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import psutil
 import pytest
+from playwright.sync_api import Browser
 
+from tests.e2e.browsers import chromium
 from tests.e2e.commands import COMMAND, environ
 from tests.e2e.stock_rig import StockRig, running_stock_rig
 
@@ -25,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Real Chromium."""
+    with chromium() as running:
+        yield running
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 
 import httpx2
 import msgspec
-from playwright.async_api import Browser, async_playwright
 
 from luckrig.cli.loop import bind, origin_of
 from luckrig.cli.serve import serving
@@ -101,13 +99,3 @@ async def running_desk() -> AsyncGenerator[Desk, None]:
         desk = Desk(origin, http, store)
         await desk.report()
         yield desk
-
-
-@asynccontextmanager
-async def chromium(*arguments: str) -> AsyncGenerator[Browser, None]:
-    """The system's Chromium, else the one that Playwright downloaded."""
-    system = shutil.which("chromium") or shutil.which("chromium-browser")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=system, args=list(arguments))
-        yield browser
-        await browser.close()

@@ -4,7 +4,6 @@ Add the pages of another area as a line in `_pages`: a name, and the page as a v
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Route
 from playwright.sync_api import Page as Tab
 
 from luckrig.web.assets import static_files
@@ -82,15 +81,6 @@ def _documents() -> Iterator[tuple[str, str]]:
 
 
 DOCUMENTS: Final = {name.replace(" ", "-").replace(",", ""): html for name, html in _documents()}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium, else the one that Playwright downloaded."""
-    with sync_playwright() as playwright:
-        system = shutil.which("chromium") or shutil.which("chromium-browser")
-        with playwright.chromium.launch(executable_path=system) as running:
-            yield running
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ with httpx2.Client(trust_env=False) as http:
         if any(node["status"] in ("available", "busy") for node in nodes):
             print(time.monotonic(), flush=True)
             break
-        time.sleep(0.02)
+        time.sleep(0.02)  # a map is asked again and again: it can't tell when it changes
 """
 CHAT: Final = """
 import json, sys

@@ -1,6 +1,5 @@
 """Real Chromium on the running demo: what a visitor sees, and what the browser complains about."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from luckrig.web.assets import static_files
 from luckrig.web.formats import format_time
@@ -17,15 +16,6 @@ from tests.e2e.conftest import Demo
 from tests.web.rigs import NOW, SITE, map_page, twelve_rigs
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium, else the one that Playwright downloaded."""
-    with sync_playwright() as playwright:
-        system = shutil.which("chromium") or shutil.which("chromium-browser")
-        with playwright.chromium.launch(executable_path=system) as running:
-            yield running
 
 
 @pytest.fixture

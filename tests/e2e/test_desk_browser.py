@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from luckrig.cli.loop import bind, origin_of
 from luckrig.cli.serve import serving
-from tests.e2e.desk import OPERATOR, OPERATOR_ID, RIG, Desk, chromium, running_desk
+from tests.e2e.browsers import async_chromium
+from tests.e2e.desk import OPERATOR, OPERATOR_ID, RIG, Desk, running_desk
 
 pytestmark = pytest.mark.timeout(60)  # a browser starts, on a machine that may be busy
 
@@ -48,7 +49,7 @@ async def held(desk: Desk) -> set[str]:
 
 
 async def test_an_operator_bans_in_three_clicks_without_scripts(desk: Desk) -> None:
-    async with chromium() as browser:
+    async with async_chromium() as browser:
         context = await browser.new_context(java_script_enabled=False)
         page = await sign_in(context, desk)
         await page.goto(f"{desk.origin}/operator")
@@ -88,7 +89,7 @@ async def open_evil(
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_another_port_cannot_send_the_desks_form(desk: Desk, host: str) -> None:
     """127.0.0.1 is one site whatever the port, so the cookie goes along; localhost is another."""
-    async with chromium() as browser:
+    async with async_chromium() as browser:
         page, _ = await open_evil(browser, desk, FORM, host=host)
         await page.wait_for_url(f"{desk.origin}/operator/decide")
         assert "cross_site" in await page.inner_text("main")
@@ -96,7 +97,7 @@ async def test_another_port_cannot_send_the_desks_form(desk: Desk, host: str) ->
 
 
 async def test_another_port_cannot_frame_the_desk(desk: Desk) -> None:
-    async with chromium() as browser:
+    async with async_chromium() as browser:
         page, said = await open_evil(browser, desk, FRAME, host="127.0.0.1")
         (frame,) = page.main_frame.child_frames
         assert OPERATOR_ID[:10] not in await frame.content()
@@ -106,7 +107,7 @@ async def test_another_port_cannot_frame_the_desk(desk: Desk) -> None:
 async def test_a_rebound_name_reaches_no_page(desk: Desk) -> None:
     """A name of the attacker's that has come to resolve to this machine."""
     port = urlsplit(desk.origin).port
-    async with chromium("--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
+    async with async_chromium("--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
         context = await browser.new_context()
         await sign_in(context, desk)
         page = await context.new_page()

@@ -18,7 +18,8 @@ from playwright.async_api import BrowserContext, Page
 
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.proofs import make_proof
-from tests.e2e.desk import OPERATOR, RIG, Desk, chromium, running_desk
+from tests.e2e.browsers import async_chromium
+from tests.e2e.desk import OPERATOR, RIG, Desk, running_desk
 from tests.tracker.factories import make_hardware, make_node, make_offer, owner_key
 from tests.web.xss import XSS
 
@@ -161,7 +162,7 @@ async def test_no_text_ever_runs(desk: Desk) -> None:
         node_id = await publish(desk, number, text)
         paths += [] if node_id is None else [f"/nodes/{node_id}", f"/report?kind=node&id={node_id}"]
     faults: list[str] = []
-    async with chromium() as browser:
+    async with async_chromium() as browser:
         for key in (OPERATOR, OWNER):
             context = await browser.new_context()
             page = await watched(context, faults)

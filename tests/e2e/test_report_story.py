@@ -3,8 +3,7 @@
 Real processes, the real engine behind a real tunnel, the stock client, real Chromium.
 """
 
-import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,11 @@ from typing import Any
 import openai
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.e2e.commands import Owner, running
 
 REASON = "It says RTX 5090, and the engine is a toaster's."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium, else the one that Playwright downloaded."""
-    with sync_playwright() as playwright:
-        system = shutil.which("chromium") or shutil.which("chromium-browser")
-        with playwright.chromium.launch(executable_path=system) as running_browser:
-            yield running_browser
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def test_rig_behind_a_tunnel_from_its_start_to_its_violent_end(tmp_path: Path) -
             listening = [c for c in ours.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
             assert listening == [], "a rig behind a tunnel needs no port"
             while _status(origin, rig["node_id"]) not in ("available", "busy"):
-                time.sleep(0.02)
+                time.sleep(0.02)  # another process's map: it can only be asked again
             token = answer_of(user, "token", rig["node_id"], "--tracker", tracker["address"])
             client = openai.OpenAI(
                 base_url=token["base_url"], api_key=token["token"], max_retries=0

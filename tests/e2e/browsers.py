@@ -1,0 +1,30 @@
+"""Real Chromium: the system's, else the one that Playwright downloaded."""
+
+import shutil
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+from playwright import async_api, sync_api
+
+
+@contextmanager
+def chromium() -> Generator[sync_api.Browser, None, None]:
+    """A browser for tests that have no event loop."""
+    with (
+        sync_api.sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=_system()) as browser,
+    ):
+        yield browser
+
+
+@asynccontextmanager
+async def async_chromium(*arguments: str) -> AsyncGenerator[async_api.Browser, None]:
+    """A browser for tests that have one. arguments: of Chromium's command line."""
+    async with async_api.async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=_system(), args=list(arguments))
+        yield browser
+        await browser.close()
+
+
+def _system() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser")
