@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from rich.table import Table
 
+from bench import subtext
 from bench.mock_engine import Replies
 from bench.processes import cpu_pair
 from bench.rig import NODE_ID, ROOT_ID, SIGNING_KEY, make_token
@@ -58,7 +59,8 @@ def table() -> Table:
     result.add_column("operation")
     result.add_column("µs", justify="right")
     with _pinned():
-        for operations in (_token(), _request(), _chunk(), _descriptor(), _listing()):
+        parts = (_token(), _request(), _chunk(), subtext.operations(), _descriptor(), _listing())
+        for operations in parts:
             for name, operation in operations:
                 result.add_row(name, f"{_best_us(operation):,.2f}")
     return result

@@ -13,8 +13,12 @@ _FROM_URL: Final = bytes.maketrans(b"-_+/", b"+/--")  # a plain + or / becomes w
 
 def b64url_encode(data: bytes) -> str:
     """Bytes to unpadded base64url."""
-    encoded = binascii.b2a_base64(data, newline=False)
-    return encoded.translate(_TO_URL).rstrip(b"=").decode("ascii")
+    return b64url_bytes(data).decode("ascii")
+
+
+def b64url_bytes(data: bytes) -> bytes:
+    """The same as ASCII."""
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
 
 
 def b64url_decode(text: str) -> bytes:

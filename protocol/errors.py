@@ -37,7 +37,7 @@ CODES: Final[Mapping[str, Code]] = {
     "signature_invalid": Code(401, _AUTH, "a descriptor, keyset or log isn't what was signed"),
     "banned": Code(403, _PERMISSION, "an operator of the tracker banned this user or rig"),
     "operators_only": Code(403, _PERMISSION, "only the tracker's operators may do this"),
-    "cross_site": Code(403, _PERMISSION, "a page of another site sent this form"),
+    "cross_site": Code(403, _PERMISSION, "a page of another site sent this"),
     "appeal_refused": Code(403, _PERMISSION, "this decision isn't yours to appeal, or no longer"),
     "key_replaced": Code(403, _PERMISSION, "this key was handed over to another one"),
     "registration_required": Code(403, _PERMISSION, "register this key first, or get an invite"),

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar, cast
 
 import msgspec
 
-from luckrig.protocol.encoding import b64url_decode, b64url_encode
+from luckrig.protocol.encoding import b64url_bytes, b64url_decode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.keys import SIGNATURE_BYTES, Jwk, PrivateKey, PublicKey
 from luckrig.protocol.strictjson import decode
@@ -62,7 +62,19 @@ def sign_with_kid(payload: bytes, *, typ: str, key: PrivateKey) -> str:
 
 def sign_with_jwk(payload: bytes, *, typ: str, key: PrivateKey) -> str:
     """A compact JWS whose header carries the key."""
-    return _compact(_jwk_header(typ, key.public), payload, key)
+    return JwkSigner(typ=typ, key=key).sign(payload)
+
+
+class JwkSigner:
+    """Makes many of them: the header is made once."""
+
+    def __init__(self, *, typ: str, key: PrivateKey) -> None:
+        self._header = _jwk_header(typ, key.public)
+        self._key = key
+
+    def sign(self, payload: bytes) -> str:
+        """A compact JWS whose header carries the key."""
+        return _compact(self._header, payload, self._key)
 
 
 def parse(text: str, *, header_type: type[Header], typ: str, max_chars: int) -> Jws[Header]:
@@ -122,17 +134,17 @@ _remembered_header = lru_cache(maxsize=256)(_decode_header)
 
 # One signer signs many: a rig its receipts, a tracker its tokens.
 @lru_cache(maxsize=64)
-def _kid_header(typ: str, key: PublicKey) -> str:
+def _kid_header(typ: str, key: PublicKey) -> bytes:
     header = KidHeader(alg=ALGORITHM, kid=key.thumbprint, typ=typ)
-    return b64url_encode(msgspec.json.encode(header))
+    return b64url_bytes(msgspec.json.encode(header))
 
 
 @lru_cache(maxsize=64)
-def _jwk_header(typ: str, key: PublicKey) -> str:
+def _jwk_header(typ: str, key: PublicKey) -> bytes:
     header = JwkHeader(alg=ALGORITHM, jwk=key.jwk, typ=typ)
-    return b64url_encode(msgspec.json.encode(header))
+    return b64url_bytes(msgspec.json.encode(header))
 
 
-def _compact(header: str, payload: bytes, key: PrivateKey) -> str:
-    signed = f"{header}.{b64url_encode(payload)}"
-    return f"{signed}.{b64url_encode(key.sign(signed.encode('ascii')))}"
+def _compact(header: bytes, payload: bytes, key: PrivateKey) -> str:
+    signed = b"%b.%b" % (header, b64url_bytes(payload))
+    return (b"%b.%b" % (signed, b64url_bytes(key.sign(signed)))).decode("ascii")

@@ -87,11 +87,23 @@ def hash_receipt(receipt: str) -> str:
     return b64url_encode(hashlib.sha256(receipt.encode("ascii")).digest())
 
 
+class ReceiptSigner:
+    """A rig signs many: what they have in common is made once."""
+
+    def __init__(self, node_key: PrivateKey) -> None:
+        self._node_id = derive_id("n1", node_key.public)
+        self._signer = jws.JwkSigner(typ=RECEIPT_TYPE, key=node_key)
+
+    def sign(self, receipt: Receipt) -> str:
+        """The receipt as its rig signs it. Raises ValueError if it isn't that rig's."""
+        if receipt.iss != self._node_id:
+            raise ValueError("the receipt is another rig's")
+        return self._signer.sign(msgspec.json.encode(receipt))
+
+
 def sign_receipt(receipt: Receipt, *, node_key: PrivateKey) -> str:
-    """The receipt as its rig signs it. Raises ValueError if it isn't that rig's."""
-    if derive_id("n1", node_key.public) != receipt.iss:
-        raise ValueError("the receipt is another rig's")
-    return jws.sign_with_jwk(msgspec.json.encode(receipt), typ=RECEIPT_TYPE, key=node_key)
+    """One of them. Raises ValueError if it isn't that rig's."""
+    return ReceiptSigner(node_key).sign(receipt)
 
 
 def countersign(

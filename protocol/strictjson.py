@@ -13,6 +13,7 @@ structure is a few hundred bytes that a plain loop can walk.
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import compress
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
@@ -34,6 +35,7 @@ class Limits(NamedTuple):
 DEFAULT_LIMITS: Final = Limits()
 NO_HINTS: Final[Mapping[str, str]] = MappingProxyType({})
 
+_MAX_REMEMBERED_MARKS: Final = 1024
 _NAME_CHARS: Final = 64  # of an unknown field name in an error text
 _KEY, _COLON, _OBJECT, _ARRAY = b"k:{["
 _KEY_IS_1: Final = bytes.maketrans(b'k"', b"\1\0")
@@ -94,9 +96,11 @@ def _scan(body: bytes, limits: Limits) -> None:
         raise _not_json(f"it holds more than {limits.values} values")
     if _LONG_ZERO in structure.translate(_DIGITS_AS_ZERO):
         _check_integers(structure)
-    marks = structure.translate(None, _NOT_MARKS).replace(b'":', b"k")  # k: a key and its colon
-    keys = _unescape(list(compress(parts[1::2], marks.translate(_KEY_IS_1, b":{}[]"))))
-    owned = list(zip(_owners(marks.translate(None, b'"'), limits.depth), keys, strict=False))
+    marks = structure.translate(None, _NOT_MARKS)
+    read = _read_layout if len(marks) > _MAX_REMEMBERED_MARKS else _remembered_layout
+    layout = read(marks, limits.depth)
+    keys = _unescape(list(compress(parts[1::2], layout.is_key)))
+    owned = list(zip(layout.owners, keys, strict=False))
     if len(set(owned)) < len(owned):
         [((_, twice), _)] = Counter(owned).most_common(1)
         raise _not_json(f"the key `{_printable(twice.decode())}` is given twice")
@@ -115,6 +119,23 @@ def _check_integers(structure: bytes) -> None:
         # The length goes first: int() of a long text takes quadratic time.
         if len(digits) > 20 or int(digits) not in _INTEGERS:
             raise _not_json("an integer needs more than 64 bits")
+
+
+class _Layout(NamedTuple):
+    """is_key: for each string, 1 if it is a key, else 0. owners: see _owners."""
+
+    is_key: bytes
+    owners: list[int]
+
+
+def _read_layout(marks: bytes, depth: int) -> _Layout:
+    marks = marks.replace(b'":', b"k")  # k: a key and its colon
+    is_key = marks.translate(_KEY_IS_1, b":{}[]")
+    return _Layout(is_key, _owners(marks.translate(None, b'"'), depth))
+
+
+# Bodies of one program are laid out alike. It holds no text: quotes, colons and brackets.
+_remembered_layout = lru_cache(maxsize=256)(_read_layout)
 
 
 def _owners(marks: bytes, depth: int) -> list[int]:

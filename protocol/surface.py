@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from luckrig.protocol.ids import is_node_id
+from luckrig.protocol.subtext.keyring import SEALING_PATH
 
 ROUTES: Final[Mapping[str, str]] = {
     "/v1/chat/completions": "POST",
@@ -13,6 +14,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "/v1/embeddings": "POST",
     "/v1/models": "GET",
     "/health": "GET",
+    SEALING_PATH: "GET",
 }
 """Path → its method. A test compares it with the node proxy's own list."""
 

@@ -6,7 +6,7 @@ to requests.py tomorrow is filtered tomorrow.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
 from msgspec import Struct
@@ -18,6 +18,8 @@ from luckrig.protocol.openai.requests import (
     FunctionCall,
     ImageUrl,
 )
+
+_TEXTLESS: Final = frozenset({bool, int, float})
 
 # An escape alone, or escapes of UTF-16 halves in a row: two of them may be one character.
 _ESCAPES: Final = re.compile(r'(?:\\u[0-9a-fA-F]{4})++|\\["\\/bfnrt]')
@@ -31,7 +33,7 @@ def texts(request: ChatRequest | CompletionRequest) -> Iterator[str]:
     them before the model reads them, so a filter that saw only `\\u0062omb` would miss the word.
     """
     found: list[str] = []
-    _collect(request, found)
+    _collect_all((request,), found)
     return iter(found)
 
 
@@ -39,18 +41,24 @@ def _collect(value: object, found: list[str]) -> None:
     if isinstance(value, str):
         found.append(value)
     elif isinstance(value, list):
-        for item in cast("list[object]", value):
-            _collect(item, found)
+        _collect_all(cast("list[object]", value), found)
     elif isinstance(value, dict):
         for key, item in cast("dict[str, object]", value).items():
-            found.append(key)
-            _collect(item, found)
+            _collect_all((key, item), found)
     elif isinstance(value, Struct) and not isinstance(value, ImageUrl):
-        for field in astuple(value):
-            if field is not None:
-                _collect(field, found)
+        _collect_all(astuple(value), found)
         if isinstance(value, FunctionCall) and "\\" in value.arguments:
             found.append(resolve_escapes(value.arguments))
+
+
+def _collect_all(values: Iterable[object], found: list[str]) -> None:
+    for value in values:
+        if value is None:  # nearly all fields of nearly all requests
+            continue
+        if isinstance(value, str):
+            found.append(value)
+        elif type(value) not in _TEXTLESS:
+            _collect(value, found)
 
 
 def resolve_escapes(arguments: str) -> str:

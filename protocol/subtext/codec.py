@@ -89,6 +89,11 @@ def carries_run(text: str) -> bool:
     return _RUN.search(text) is not None
 
 
+def carries_frames(text: str) -> bool:
+    """Whether the text has a run that begins as ours do, whole or not."""
+    return _MAGIC_TEXT in text and any(run.startswith(_MAGIC_TEXT) for run in _RUN.findall(text))
+
+
 def read_frames(text: str) -> list[Frame]:
     """The frames of the one run in a text; none when it has no run that begins with the magic.
 

@@ -46,11 +46,17 @@ _SUITES: Final[dict[Kem, Suite]] = {
     "x25519": Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM),
     "mlkem768-x25519": Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM),
 }
+_PROBE: Final = X25519PrivateKey.from_private_bytes(b"\x40" * X25519_BYTES)
+"""No secret: public keys are tried with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SealingPublicKey:
-    """A rig's public key. raw: PUBLIC_BYTES[kem] bytes; ML-KEM's key first, where there are two."""
+    """A rig's public key.
+
+    raw: PUBLIC_BYTES[kem] bytes; ML-KEM's key first, where there are two. Raises ValueError on
+    anything that nothing can be sealed to.
+    """
 
     kem: Kem
     raw: bytes
@@ -58,6 +64,9 @@ class SealingPublicKey:
     def __post_init__(self) -> None:
         if len(self.raw) != PUBLIC_BYTES[self.kem]:
             raise ValueError(f"a {self.kem} key has {PUBLIC_BYTES[self.kem]} bytes")
+        self._key()
+        # A point of small order gives the same secret with every key; the library refuses it.
+        _PROBE.exchange(X25519PublicKey.from_public_bytes(self.raw[-X25519_BYTES:]))
 
     @property
     def key_id(self) -> bytes:
@@ -66,7 +75,7 @@ class SealingPublicKey:
         return hashlib.sha256(named).digest()[:KEY_ID_BYTES]
 
     def seal(self, plaintext: bytes, *, info: bytes) -> bytes:
-        """encapsulation ‖ ciphertext ‖ tag. Raises ValueError on a key that is no point."""
+        """encapsulation ‖ ciphertext ‖ tag."""
         return _SUITES[self.kem].encrypt(plaintext, self._key(), info)
 
     def _key(self) -> X25519PublicKey | MLKEM768X25519PublicKey:

@@ -27,7 +27,8 @@ from luckrig.protocol.subtext.hpke import Kem, SealingPublicKey
 
 SEALING_TYPE: Final = "lr-sealing+jwt"
 SEALING_PATH: Final = "/luckrig/sealing"
-MAX_SEALING_CHARS: Final = 16_384
+MAX_SEALING_CHARS: Final = 20_480
+"""Eight keys of the larger kind make 18,200."""
 MAX_KEY_SECONDS: Final = 7 * 86_400
 """The longest that a key may still be good for: a rig whose keys leak is done with it in a week."""
 CLOCK_SKEW_SECONDS: Final = 60

@@ -1,4 +1,4 @@
-"""A sealed reply: frames of one size, each sealed with the next nonce.
+"""A sealed reply: frames of few sizes, each sealed with the next nonce.
 
 Payload of the first frame: NONCE_BYTES random bytes of the rig, then a sealed frame. Of all others:
 a sealed frame. A sealed frame is AES-128-GCM of
@@ -10,9 +10,19 @@ a sealed frame. A sealed frame is AES-128-GCM of
 | rest  | zeros up to the frame's size            |
 
 with the associated data `final` in the last one and none in the others: a reply that was cut short
-has no last frame, and says so. Frames have the sizes of FRAME_BYTES: the small one while text
-trickles in, the larger ones for the first frame, which holds the head, and while more waits than
-some small ones hold. Which one depends on how much waits in all, never on where a token ends.
+has no last frame, and says so. Frames have the sizes of FRAME_BYTES. A sealer may choose any; ours
+chooses so that sizes say as little as may be of what is in the frames:
+
+| frame                                   | size                                                   |
+|-----------------------------------------|--------------------------------------------------------|
+| first, with the head                    | 1024                                                   |
+| others                                  | 128; from the moment on at which more than 4 such      |
+|                                         | frames wait, 256 until the end, and so on up to 512    |
+| while more than 4 of 512 or 1024 wait   | 1024 or 16384, for as long as they do                  |
+| the end                                 | 1024, an even number of them, after any of 16384       |
+
+So a stream whose text keeps up shows one size only, whatever its tokens are, and one whose text
+doesn't changes its size twice at most, not whenever some tokens were long.
 
     key ‖ base nonce = HKDF-SHA256(secret, salt = encapsulation ‖ nonce, info = LABEL), 28 bytes
     nonce of frame i = base nonce XOR i
@@ -31,10 +41,13 @@ from luckrig.protocol.subtext.items import Item, ItemReader
 
 LABEL: Final = b"luckrig subtext 1 reply"
 NONCE_BYTES: Final = 32
-FRAME_BYTES: Final = (128, 1024, 16_384)
-"""Plaintext of a frame, its two bytes of length included. Eight tokens make some 70 of them."""
+FRAME_BYTES: Final = (128, 256, 512, 1024, 16_384)
+"""Plaintext of a frame, its two bytes of length included. Eight tokens make some 75 of them."""
 BACKLOG_FRAMES: Final = 4
 """A larger frame is taken once more than so many of the size below are waiting."""
+LAST_FRAMES: Final = 2
+"""The end, with usage and receipt, has some 1,400 bytes: a multiple of so many frames."""
+_STEADY_BYTES, _MIDDLE_BYTES, _LARGE_BYTES = FRAME_BYTES[:3], FRAME_BYTES[3], FRAME_BYTES[4]
 _LENGTH_BYTES: Final = 2
 _FINAL: Final = b"final"
 _KEY_BYTES, _IV_BYTES = 16, 12
@@ -80,6 +93,7 @@ class ReplySealer:
         self._keys = _Keys(secret, encapsulation, nonce)
         self._prefix = nonce
         self._waiting = bytearray()
+        self._steady = FRAME_BYTES[0]
 
     def add(self, items: bytes) -> None:
         """Items, or a part of some, for the frames to come."""
@@ -94,19 +108,42 @@ class ReplySealer:
         """One frame with what fits of what waits, padded; of padding alone when nothing does."""
         return self._frame(self._size(), final=False)
 
+    def wide_frames(self) -> list[Frame]:
+        """All that waits, in frames that aren't small; none when nothing does.
+
+        For what no reader should get bit by bit, such as a head or an event unlike the one before.
+        """
+        frames: list[Frame] = []
+        while self._waiting:
+            frames.append(self._frame(self._size(is_wide=True), final=False))
+        return frames
+
     def last_frames(self) -> list[Frame]:
         """All that waits, the last frame marked as such. Nothing may follow."""
         frames: list[Frame] = []
-        while len(self._waiting) > (size := self._size()) - _LENGTH_BYTES:
-            frames.append(self._frame(size, final=False))
-        return [*frames, self._frame(self._size(), final=True)]
+        while self._waits_more_than(_MIDDLE_BYTES):
+            frames.append(self._frame(_LARGE_BYTES, final=False))
+        count = -(-len(self._waiting) // (_MIDDLE_BYTES - _LENGTH_BYTES)) or 1
+        count += -count % LAST_FRAMES
+        frames += [self._frame(_MIDDLE_BYTES, final=False) for _ in range(count - 1)]
+        return [*frames, self._frame(_MIDDLE_BYTES, final=True)]
 
-    def _size(self) -> int:
-        is_first = bool(self._prefix)
-        for size in FRAME_BYTES[is_first:-1]:
-            if len(self._waiting) <= BACKLOG_FRAMES * (size - _LENGTH_BYTES):
-                return size
-        return FRAME_BYTES[-1]
+    def _size(self, *, is_wide: bool = False) -> int:
+        if self._waits_more_than(_MIDDLE_BYTES):
+            return _LARGE_BYTES
+        if is_wide or self._prefix or self._waits_more_than(_STEADY_BYTES[-1]):
+            return _MIDDLE_BYTES
+        # Sizes that went back again would tell, each time, that there were long tokens.
+        self._steady = next(
+            size
+            for size in _STEADY_BYTES
+            if size >= self._steady and not self._waits_more_than(size)
+        )
+        return self._steady
+
+    def _waits_more_than(self, size: int) -> bool:
+        """Whether more is waiting than BACKLOG_FRAMES of that size hold."""
+        return len(self._waiting) > BACKLOG_FRAMES * (size - _LENGTH_BYTES)
 
     def _frame(self, size: int, *, final: bool) -> Frame:
         room = size - _LENGTH_BYTES
@@ -126,6 +163,7 @@ class ReplyOpener:
         self._encapsulation = encapsulation
         self._keys: _Keys | None = None
         self._items = ItemReader()
+        self._is_broken = False
         self.is_complete = False
         """Whether the last frame was opened."""
 
@@ -133,24 +171,31 @@ class ReplyOpener:
         """The items that this frame completes.
 
         Raises PeerError sealed_invalid for a frame that is changed, out of order, of another reply
-        or after the last one; nothing of it comes out. The opener is of no use afterwards.
+        or after the last one; nothing of it comes out, and no frame opens after it.
         """
-        if self.is_complete or frame.kind not in (REPLY, LAST_REPLY):
+        if self._is_broken or self.is_complete:
             raise _broken()
-        payload, final = frame.payload, frame.kind == LAST_REPLY
+        self._is_broken = True  # until this one is known to be good: no hole is ever read over
+        final = frame.kind == LAST_REPLY
+        items = self._items.feed(_part(self._open(frame, final=final)))
+        if final and not self._items.is_whole:
+            raise _broken()
+        self.is_complete, self._is_broken = final, False
+        return items
+
+    def _open(self, frame: Frame, *, final: bool) -> bytes:
+        payload = frame.payload
+        if frame.kind not in (REPLY, LAST_REPLY):
+            raise _broken()
         if self._keys is None:
             nonce, payload = payload[:NONCE_BYTES], payload[NONCE_BYTES:]
             self._keys = _Keys(self._secret, self._encapsulation, nonce)
+        if len(payload) - _TAG_BYTES not in FRAME_BYTES:
+            raise _broken()
         try:
-            plaintext = self._keys.open(payload, final=final)
-        except (InvalidTag, ValueError) as error:
+            return self._keys.open(payload, final=final)
+        except InvalidTag as error:
             raise _broken() from error
-        items = self._items.feed(_part(plaintext))
-        if final:
-            if self._items.is_inside:
-                raise _broken()
-            self.is_complete = True
-        return items
 
     def close(self) -> None:
         """The carrier has ended. Raises PeerError sealed_invalid unless the last frame came."""
@@ -162,10 +207,10 @@ class ReplyOpener:
 
 def _part(plaintext: bytes) -> bytes:
     length = int.from_bytes(plaintext[:_LENGTH_BYTES], "big")
-    part = plaintext[_LENGTH_BYTES : _LENGTH_BYTES + length]
-    if len(plaintext) not in FRAME_BYTES or len(part) != length:
+    end = _LENGTH_BYTES + length
+    if end > len(plaintext) or plaintext[end:].strip(b"\0"):
         raise _broken()
-    return part
+    return plaintext[_LENGTH_BYTES:end]
 
 
 def _broken() -> PeerError:

@@ -24,7 +24,7 @@ another rig, at another path of this one, or with another token.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from luckrig.protocol.encoding import b64url_encode
@@ -51,10 +51,10 @@ _FIXED_BYTES: Final = _TIME_BYTES + SECRET_BYTES + 1 + _BODY_LENGTH_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a sealed request is bound to. token: the access token it is sent with."""
+    """What a sealed request is bound to. token: the access token it is sent with, in no repr."""
 
     node_id: str
-    token: str
+    token: str = field(repr=False)
 
     def info(self, key_id: bytes) -> bytes:
         """HPKE's `info` for a key of the rig."""
@@ -71,10 +71,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """What is really asked. path: such as /v1/responses. body: its JSON, any bytes."""
+    """What is really asked. path: such as /v1/responses. body: its JSON; no repr shows it."""
 
     path: str
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -167,7 +167,7 @@ def _read(plaintext: bytes) -> tuple[Inner, bytes, int]:
     body_at = path_end + _BODY_LENGTH_BYTES
     length = int.from_bytes(plaintext[path_end:body_at], "big")
     body, padding = plaintext[body_at : body_at + length], plaintext[body_at + length :]
-    if body_at > len(plaintext) or len(body) != length or padding.strip(b"\0"):
+    if len(body) != length or padding.strip(b"\0"):
         raise ValueError("wrong layout")
     if len(padding) >= PADDING_BYTES:
         raise ValueError("more padding than there is to be")

@@ -5,11 +5,11 @@ import pytest
 
 from luckrig.protocol.descriptor import Hardware, Offer
 from luckrig.protocol.evidence import Finding
+from luckrig.protocol.names import gpu_key
 from luckrig.protocol.wire import Quantiles, TimingView
 from luckrig.tracker.domain.audit import audit
 from luckrig.tracker.domain.bandwidths import GPU_GBPS, bandwidth_gbps, card_count
 from luckrig.tracker.domain.model_claims import bits_of, name_claims, note_claims
-from luckrig.tracker.domain.names import gpu_key
 from tests.tracker.factories import GIB, make_node
 from tests.tracker.trackers import running_tracker
 

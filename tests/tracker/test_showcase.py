@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from luckrig.protocol.ids import derive_id
-from luckrig.tracker.domain.names import gpu_key
+from luckrig.protocol.names import gpu_key
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.domain.scarcity import scarcities
 from luckrig.tracker.domain.showcase import GPU_FACTS, PER_CATEGORY, showcase

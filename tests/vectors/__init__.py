@@ -6,5 +6,5 @@ from typing import Any
 
 
 def load_vectors(name: str) -> Any:
-    """The vectors of that name; tools/make_vectors.py made them."""
+    """The vectors of that name; tools/make_vectors.py or make_subtext_vectors.py made them."""
     return json.loads((Path(__file__).parent / f"{name}.json").read_text("utf-8"))

@@ -10,7 +10,7 @@ pages; Intel's ARK; Apple's technical specifications. What isn't here is unknown
 from collections.abc import Mapping
 from typing import Final
 
-from luckrig.tracker.domain.names import gpu_key
+from luckrig.protocol.names import gpu_key
 
 GPU_GBPS: Final[Mapping[str, int]] = {
     # NVIDIA GeForce

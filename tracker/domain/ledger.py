@@ -73,7 +73,7 @@ class Receipt(_Entry, frozen=True, tag="receipt"):
     """A reply was served. two_sided: rig and user signed the same numbers.
 
     A request has one receipt: a second one with its id, from the same rig, counts nothing.
-    gpu_key, model_key: as names.py spells them. tokens: generated ones, verified by the receipt.
+    gpu_key, model_key: as protocol/names.py spells them. tokens: generated, by the receipt.
     """
 
     request_id: _Opaque

@@ -14,8 +14,7 @@ import msgspec
 from luckrig.protocol.descriptor import Capability, Offer
 from luckrig.protocol.encoding import b64url_decode, b64url_encode
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.wire import NodeStatus
-from luckrig.tracker.domain.names import (
+from luckrig.protocol.names import (
     Vendor,
     gpu_key,
     gpu_vendor,
@@ -23,6 +22,7 @@ from luckrig.tracker.domain.names import (
     model_key,
     quantization_key,
 )
+from luckrig.protocol.wire import NodeStatus
 from luckrig.tracker.domain.records import NodeRecord
 
 Sort = Literal["scarcity", "newest", "name", "last_seen"]
@@ -33,7 +33,7 @@ class NodeQuery:
     """What to list; everything that is set must hold.
 
     text: words that all occur, in any case, in the rig's name, GPU, models or note. gpu, model,
-    family, quant: names in any spelling that domain.names knows. model, family, quant, capability
+    family, quant: names in any spelling that protocol.names knows. model, family, quant, capability
     and min_context (tokens) must hold for one and the same offer. after: the `next_cursor` of the
     page before, with the same sort. limit: rigs on a page, 1 to 200.
     """

@@ -26,8 +26,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from luckrig.protocol.descriptor import NodeDescriptor
+from luckrig.protocol.names import gpu_key, model_family, model_key, quantization_key
 from luckrig.protocol.wire import NodeStatus
-from luckrig.tracker.domain.names import gpu_key, model_family, model_key, quantization_key
 from luckrig.tracker.domain.records import NodeRecord
 
 LIVE: Final[Set[NodeStatus]] = frozenset({"available", "busy", "starting"})

@@ -7,8 +7,8 @@ count; an owner stands in a category once; among equals the scarcer rig comes fi
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
+from luckrig.protocol.names import gpu_key, gpu_vendor, model_key
 from luckrig.protocol.wire import ShowcaseCategory, ShowcaseEntry, ShowcaseReply
-from luckrig.tracker.domain.names import gpu_key, gpu_vendor, model_key
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.domain.scarcity import LIVE
 
@@ -81,7 +81,7 @@ GPU_FACTS: Final[Mapping[str, GpuFacts]] = {
     "arc a770": GpuFacts(2022, 225),
     "arc b580": GpuFacts(2024, 190),
 }
-"""By name as names.py spells it. A GPU that isn't here takes part in no category that needs it."""
+"""As protocol/names.py spells it. A GPU that isn't here is in no category that needs it."""
 
 
 class _Category(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from luckrig.protocol.errors import PeerError
+from luckrig.protocol.names import gpu_key, model_key
 from luckrig.protocol.receipts import (
     Opinion,
     Receipt,
@@ -14,7 +15,6 @@ from luckrig.protocol.receipts import (
 from luckrig.protocol.wire import ReceiptResult, ReceiptsReply, ReceiptsRequest, SignedReceipt
 from luckrig.tracker.domain import ledger as entries
 from luckrig.tracker.domain.accounts import hidden_request
-from luckrig.tracker.domain.names import gpu_key, model_key
 from luckrig.tracker.domain.receipts import (
     ReceiptRecord,
     TimingRecord,

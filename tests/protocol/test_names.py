@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luckrig.tracker.domain.names import (
+from luckrig.protocol.names import (
     Vendor,
     gpu_key,
     gpu_vendor,
     model_family,
     model_key,
+    quantization_bits,
     quantization_key,
 )
 
@@ -138,3 +139,17 @@ def test_any_text_has_keys(text: str) -> None:
     for value in (gpu_key(text), gpu_vendor(text), model_key(text), model_family(text, text)):
         assert isinstance(value, str)
     quantization_key(text)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "bits"),
+    [
+        ("Q4_K_M", 4), ("q8_0", 8), ("IQ2_XXS", 2), ("UD-Q5_K_XL", 5), ("BF16", 16), ("fp16", 16),
+        ("F32", 32), ("FP8", 8), ("MXFP4", 4), ("4bit", 4), ("AWQ", 4), ("GPTQ-Int8", 8),
+        ("w4a16", 4), (None, None), ("", None), ("unknown", None),
+    ],
+)  # fmt: skip
+def test_a_quantisation_has_as_many_bits_as_its_name_says(
+    quantization: str | None, bits: int | None
+) -> None:
+    assert quantization_bits(quantization) == bits

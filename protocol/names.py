@@ -58,6 +58,9 @@ _FAMILY: Final = re.compile(
     )
 )
 
+_BITS: Final = re.compile(r"q(\d)|(?:f|fp|int|w)(\d{1,2})|(\d)bit")
+"""After Q one digit, for the next may be a version: Q8_0 is q80."""
+
 _SAME_QUANTIZATION: Final = {"fp16": "f16", "fp32": "f32", "bfloat16": "bf16"}
 
 
@@ -126,3 +129,12 @@ def quantization_key(quantization: str | None) -> str:
     """`Q4_K_M`, `q4_k_m` and `Q4-K-M` are all `q4km`; empty when the engine doesn't say."""
     key = "".join(_WORD.findall((quantization or "").casefold()))
     return _SAME_QUANTIZATION.get(key, key)
+
+
+def quantization_bits(quantization: str | None) -> int | None:
+    """Bits of a weight, by the name: 4 for `Q4_K_M` and `AWQ`, 16 for `BF16`; None if unknown."""
+    key = quantization_key(quantization)
+    found = _BITS.search(key)
+    if found is not None:
+        return int(found[1] or found[2] or found[3])
+    return 4 if key in ("awq", "gptq") else None
