@@ -19,6 +19,7 @@ import msgspec
 from bench.bars import Bar, Finding
 from bench.machine import NOISE_LIMIT, NoiseMeter
 from bench.processes import Child, cpu_pair, say
+from bench.rig import make_unsealer
 from bench.spread import estimate
 from luckrig.cli.loop import run
 from luckrig.nodeproxy.exchange import JSON, Exchange
@@ -123,7 +124,7 @@ class _Body:
 
 
 async def _measure() -> None:
-    read, obey = ReadRequest(lambda model: True), ObeyRules()
+    read, obey = ReadRequest(lambda model: True, make_unsealer()), ObeyRules()
     bodies = {name: _encode(text) for name, text in texts().items()}
     timed: list[Timed] = []
     for number in range(ROUNDS + 1):

@@ -7,6 +7,7 @@ standard input with what its memory is used for, by the line that asked for it, 
 
 import asyncio
 import gc
+import os
 import sys
 import time
 import tracemalloc
@@ -19,8 +20,10 @@ from bench.processes import say
 from luckrig.cli.loop import bind, origin_of, run, spare_collector
 from luckrig.nodeproxy.engines.detect import detect
 from luckrig.nodeproxy.node import create_node
+from luckrig.nodeproxy.sealing.keys import SealingKeys
+from luckrig.nodeproxy.sealing.unsealer import Unsealer
 from luckrig.nodeproxy.server import ServerLimits, serving
-from luckrig.nodeproxy.settings import NodeSettings
+from luckrig.nodeproxy.settings import NodeSettings, SubtextPace
 from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
@@ -47,7 +50,7 @@ STREAMS_OF_A_USER: Final = 8
 TRACED_LINES: Final = 100
 
 
-class _Tracker:
+class Tracker:
     """A tracker that knows three answers. Implements nodeproxy.node.TrackerSource."""
 
     async def keyset(self) -> KeysetReply:
@@ -80,6 +83,18 @@ def make_token(number: int, *, now: int) -> str:
     return issue(claims, key=SIGNING_KEY)
 
 
+def make_unsealer() -> Unsealer:
+    """What opens sealed requests for a rig, without the rig."""
+    keys = SealingKeys(node_key=NODE_KEY, clock=time.time, random_bytes=os.urandom)
+    return Unsealer(
+        node_id=NODE_ID,
+        keys=keys,
+        pace=SubtextPace(),
+        clock=time.time,
+        random_bytes=os.urandom,
+    )
+
+
 class Allocation(msgspec.Struct):
     """What one line of code asked for and still holds."""
 
@@ -110,7 +125,7 @@ async def _serve(engine_url: str, streams: int) -> None:
         settings,
         found,
         Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
-        _Tracker(),
+        Tracker(),
         engine_key=None,
         node_key=NODE_KEY,
         root_id=ROOT_ID,

@@ -42,7 +42,8 @@ from luckrig.cli.loop import run
 TICK_SECONDS: Final = 1.0
 """Between two bytes of a slow sender, and two looks at whether the rig has hung up."""
 RAMP_SECONDS: Final = 10.0
-"""The sockets are opened one by one: what is measured is that they are there."""
+"""The sockets are opened one by one: what is measured is that they are there. With --ramp 0 they
+come, and come back, all at once."""
 POLL_SECONDS: Final = 0.05
 """How exact the times are that dead readers keep their slots."""
 DEAD_READERS: Final = 20
@@ -62,8 +63,11 @@ measured is the queue for the last six slots, and no longer what sockets cost.""
 class Attack:
     """Slow sockets against one server. closed: how many the rig has ended, by kind."""
 
-    def __init__(self, server: Server, sockets: int, kinds: Sequence[str]) -> None:
+    def __init__(
+        self, server: Server, sockets: int, kinds: Sequence[str], *, ramp_seconds: float
+    ) -> None:
         self._server = server
+        self._ramp_seconds = ramp_seconds
         self.sockets = sockets
         self._kinds = kinds
         self.closed: Counter[str] = Counter()
@@ -80,7 +84,7 @@ class Attack:
                     )
 
     async def _again_and_again(self, kind: str, number: int) -> None:
-        await asyncio.sleep(RAMP_SECONDS * number / self.sockets)
+        await asyncio.sleep(self._ramp_seconds * number / self.sockets)
         while True:
             try:
                 await self._hold(kind, number)
@@ -209,7 +213,8 @@ async def main_of(options: argparse.Namespace, engine: Server, server: Server, l
     await measure(load, good_load(server, 2.0, options.rate))  # everything is imported and cached
     bare = await measure(load, good_load(engine, short, options.rate))
     alone = await measure(load, good_load(server, short, options.rate))
-    attack = Attack(server, options.sockets, options.kind or MIX)
+    kinds = options.kind or MIX
+    attack = Attack(server, options.sockets, kinds, ramp_seconds=options.ramp)
     attacking = asyncio.create_task(attack.run(long + short + 1.0))
     beside = await measure(load, good_load(server, long, options.rate))
     control = await measure(load, good_load(engine, short, options.rate))
@@ -256,6 +261,7 @@ def main() -> int:
     parser.add_argument("--baseline", type=float, default=15.0, help="seconds without them")
     parser.add_argument("--seconds", type=float, default=60.0, help="seconds with them")
     parser.add_argument("--kind", action="append", choices=KINDS, help="may be repeated")
+    parser.add_argument("--ramp", type=float, default=RAMP_SECONDS, help="seconds to open them all")
     parser.add_argument("--rate", type=float, default=50.0, help="good requests a second")
     options = parser.parse_args()
     files = raise_file_limit()

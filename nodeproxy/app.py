@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 import traceback
 from typing import Final
 
@@ -10,6 +9,7 @@ import msgspec
 
 from luckrig.nodeproxy.counters import DONE, GONE, Counters
 from luckrig.nodeproxy.exchange import EVENT_STREAM, Connection, Exchange
+from luckrig.nodeproxy.ids import RandomIds
 from luckrig.nodeproxy.pipeline import Pipeline
 from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.nodeproxy.server.head import header_block, single_headers
@@ -28,13 +28,14 @@ class NodeProxy:
         self._pipeline = pipeline
         self._counters = counters
         self._hosts = hosts
+        self._ids = RandomIds()
 
     async def __call__(self, connection: Connection, head: RequestHead) -> None:
         """Answer one request. Its task is cancelled when the client leaves."""
         exchange = Exchange(
             connection=connection,
             headers={},
-            request_id=secrets.token_hex(8),
+            request_id=self._ids.request_id(),
             method=head.method,
             path=head.path,
             rig_headers=self._pipeline.rig_headers,
@@ -44,7 +45,9 @@ class NodeProxy:
             outcome = await self._answer(exchange, head)
         except asyncio.CancelledError:
             exchange.close()  # a client that doesn't read why holds nothing meanwhile
-            if exchange.cut_by is None:
+            if exchange.is_answered:  # the client left, or we stop, between the ending and here
+                outcome = DONE
+            elif exchange.cut_by is None:
                 _log.info("%s client gone", exchange.request_id)
             else:
                 outcome = exchange.cut_by.code
@@ -61,6 +64,8 @@ class NodeProxy:
             exchange.endpoint = route.endpoint
             for step in route.steps:
                 await step(exchange)
+            if exchange.finish is not None:
+                await exchange.finish()
             _log.info("%s %s done", exchange.request_id, exchange.endpoint)
         except LuckrigError as error:
             exchange.close()

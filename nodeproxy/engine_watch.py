@@ -37,7 +37,7 @@ class EngineWatch:
         self.on_slots = on_slots
         self._fault_seen = asyncio.Event()
         self._models = models
-        self.state = self._chosen(state)
+        self._keep(self._chosen(state))
         self.has_models = True
 
     async def run(self) -> NoReturn:
@@ -55,11 +55,12 @@ class EngineWatch:
 
     def is_offered(self, model: str) -> bool:
         """Whether the engine serves a model of that name."""
-        return any(offer.model == model for offer in self.state.offers)
+        return model in self._by_name
 
     def quantization(self, model: str) -> str | None:
         """How that model is quantised, where the engine says it."""
-        return next((o.quantization for o in self.state.offers if o.model == model), None)
+        offer = self._by_name.get(model)
+        return None if offer is None else offer.quantization
 
     async def look(self) -> None:
         """Ask once. An engine that is down still has the models it had: it will be back."""
@@ -71,7 +72,11 @@ class EngineWatch:
         if self.on_slots is not None and state.slots and state.slots != self.state.slots:
             self.on_slots(state.slots)
         self.has_models = bool(state.offers) or state.status != "ready"
-        self.state = state if state.offers else replace(state, offers=self.state.offers)
+        self._keep(state if state.offers else replace(state, offers=self.state.offers))
+
+    def _keep(self, state: EngineState) -> None:
+        self.state = state
+        self._by_name = {offer.model: offer for offer in reversed(state.offers)}
 
     def _chosen(self, state: EngineState) -> EngineState:
         if self._models is None:

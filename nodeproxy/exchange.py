@@ -5,7 +5,7 @@ in front can be another one.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -85,11 +85,17 @@ class Exchange:
     """What the client asked, where that isn't the call itself."""
     error_events: Callable[[LuckrigError], bytes] | None = None
     """Writes an error into a stream that has events of its own."""
+    is_sealed: bool = False
+    """Whether it came as subtext; endpoint and call are then those inside, and so is the answer."""
+    finish: Callable[[], Awaitable[None]] | None = None
+    """To be awaited after the last step: writes what couldn't be written at once."""
     queue_seconds: float = 0.0
     meter: Meter | None = None
     """Watches the reply, from when the request leaves for the engine."""
     started: bytes = b""
     """The content type of the head that was sent; empty before. After it, no status can change."""
+    is_answered: bool = False
+    """Whether a stream has had its ending: nothing can cut it any more."""
     cut_by: LuckrigError | None = None
     """Why the rig ended it before its end."""
     _task: "asyncio.Task[None] | None" = field(default_factory=asyncio.current_task)
@@ -124,7 +130,7 @@ class Exchange:
 
     def cut(self, error: LuckrigError) -> None:
         """End the work with this error where it waits now. Nothing happens when it is over."""
-        if self.cut_by is None and self._task is not None:
+        if self.cut_by is None and not self.is_answered and self._task is not None:
             self.cut_by = error
             self._task.cancel()
 

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from luckrig.nodeproxy.exchange import Exchange
-from luckrig.nodeproxy.hours import day_number, load_zone
+from luckrig.nodeproxy.hours import day_number, load_zone, next_midnight
 from luckrig.nodeproxy.opening import (
     FOR_EVERYBODY,
     Hand,
@@ -83,6 +83,7 @@ class Gate:
         self._draining = self._ends_when_drained = False
         self._strain = Strain()
         self._worked_at = monotonic()
+        self._day_began = self._day_ends = 0.0
         self._opening = self._decide()
 
     # What requests meet
@@ -208,9 +209,12 @@ class Gate:
         await self.remember()
 
     def _today(self) -> OwnerState:
-        day = day_number(self._zone, self._clock())
-        if day != self._state.day:
-            self._state = msgspec.structs.replace(self._state, day=day, tokens=0)
+        now = self._clock()
+        if not self._day_began <= now < self._day_ends:
+            day = day_number(self._zone, now)
+            self._day_began, self._day_ends = now, next_midnight(self._zone, now)
+            if day != self._state.day:
+                self._state = msgspec.structs.replace(self._state, day=day, tokens=0)
         return self._state
 
     def _look(self) -> None:

@@ -14,6 +14,7 @@ from luckrig.nodeproxy.describe import rig_headers
 from luckrig.nodeproxy.engine_watch import EngineWatch
 from luckrig.nodeproxy.engines.detect import Found
 from luckrig.nodeproxy.gate import Gate, Readings
+from luckrig.nodeproxy.ids import RandomIds
 from luckrig.nodeproxy.keyset import KeysetFollower, KeysetSource
 from luckrig.nodeproxy.metrics import CONTENT_TYPE, write_metrics
 from luckrig.nodeproxy.moderation.flags import FlagLog
@@ -23,6 +24,8 @@ from luckrig.nodeproxy.pipeline import Pipeline, Stages
 from luckrig.nodeproxy.queue import RequestQueue
 from luckrig.nodeproxy.receipts import ReceiptBook, ReceiptDesk, ReceiptSender
 from luckrig.nodeproxy.revocations import Bans, RevocationFollower, RevocationSource
+from luckrig.nodeproxy.sealing.keys import SealingKeys
+from luckrig.nodeproxy.sealing.unsealer import Unsealer
 from luckrig.nodeproxy.sensors import Sensors
 from luckrig.nodeproxy.server import ConnectionCounts
 from luckrig.nodeproxy.settings import ModerationSettings, NodeSettings
@@ -38,6 +41,7 @@ from luckrig.nodeproxy.steps.obey_rules import ObeyRules
 from luckrig.nodeproxy.steps.prove import PROOFS_PER_SECOND, Allowance, ProveEndpoint
 from luckrig.nodeproxy.steps.read import ReadRequest
 from luckrig.nodeproxy.steps.show_metrics import ShowMetrics
+from luckrig.nodeproxy.steps.show_sealing import ShowSealing
 from luckrig.nodeproxy.steps.tickets import LeaveQueue, ShowTicket
 from luckrig.nodeproxy.steps.wait import WaitForTurn
 from luckrig.nodeproxy.telemetry import Instruments
@@ -76,6 +80,7 @@ class Node:
     moderation: "Moderation | None"
     instruments: Instruments
     connections: ConnectionCounts
+    sealing: SealingKeys
 
     def telemetry(self) -> Telemetry:
         """How the rig is now, for a heartbeat: numbers, at most MAX_TELEMETRY_BYTES as JSON."""
@@ -102,6 +107,7 @@ class Node:
                     group.create_task(self.sender.run()),
                     group.create_task(self.instruments.run()),
                     group.create_task(self.gate.run()),
+                    group.create_task(self.sealing.run()),
                 ]
                 if self.moderation is not None and self.moderation.recorder is not None:
                     loops.append(group.create_task(self.moderation.recorder.run()))
@@ -162,7 +168,7 @@ def create_node(
         max_active=settings.max_active or found.state.slots or 1,
         max_waiting=settings.max_queue,
         monotonic=monotonic,
-        new_id=lambda: secrets.token_urlsafe(16),
+        new_id=RandomIds().ticket_id,
     )
     watch = EngineWatch(
         upstream,
@@ -206,10 +212,18 @@ def create_node(
         counters=counters,
         monotonic=monotonic,
     )
+    sealing = SealingKeys(node_key=node_key, clock=clock, random_bytes=secrets.token_bytes)
+    unsealer = Unsealer(
+        node_id=node_id,
+        keys=sealing,
+        pace=settings.subtext,
+        clock=clock,
+        random_bytes=secrets.token_bytes,
+    )
     stages = Stages(
         authenticate=Authenticate(verifier, bans, settings.origins, clock),
         ask_owner=AskOwner(gate),
-        read=ReadRequest(watch.is_offered),
+        read=ReadRequest(watch.is_offered, unsealer),
         hold_to_limits=HoldToLimits(TokenUsage(clock=clock)),
         obey_rules=obey_rules,
         wait_for_turn=WaitForTurn(
@@ -236,6 +250,7 @@ def create_node(
         prove_endpoint=ProveEndpoint(
             settings.endpoints, root_id, node_key, Allowance(PROOFS_PER_SECOND, monotonic), clock
         ),
+        show_sealing=ShowSealing(sealing),
     )
     pipeline = Pipeline(stages, rig_headers=rig_headers(node_id, hardware, found.state))
     return Node(
@@ -254,6 +269,7 @@ def create_node(
         moderation=moderation,
         instruments=instruments,
         connections=instruments.connections,
+        sealing=sealing,
     )
 
 

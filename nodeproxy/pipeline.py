@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from luckrig.nodeproxy.steps.answer import AnswerCall
 from luckrig.nodeproxy.steps.step import Step, no_such_route
 from luckrig.protocol.endpoint_proof import PROOF_PATH
 from luckrig.protocol.errors import PeerError
+from luckrig.protocol.subtext.keyring import SEALING_PATH
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Stages:
     show_ticket: Step
     leave_queue: Step
     prove_endpoint: Step
+    show_sealing: Step
 
     @property
     def generation(self) -> Sequence[Step]:
@@ -48,6 +51,11 @@ class Stages:
     def embedding(self) -> Sequence[Step]:
         """The same for vectors."""
         return (*self._before_the_engine, self.embed)
+
+    @property
+    def carrying(self) -> Sequence[Step]:
+        """The same for a chat: inside it may be any of them, which `read` finds out."""
+        return (*self._before_the_engine, AnswerCall(self.generate, self.embed))
 
     @property
     def _before_the_engine(self) -> Sequence[Step]:
@@ -76,12 +84,13 @@ class Pipeline:
         self.rig_headers = rig_headers
         generation = stages.generation
         self._routes: Mapping[str, Mapping[str, Route]] = {
-            "/v1/chat/completions": {"POST": Route("chat", generation)},
+            "/v1/chat/completions": {"POST": Route("chat", stages.carrying)},
             "/v1/completions": {"POST": Route("completion", generation)},
             "/v1/responses": {"POST": Route("responses", generation)},
             "/v1/embeddings": {"POST": Route("embeddings", stages.embedding)},
             "/v1/models": {"GET": Route("models", (stages.authenticate, stages.list_models))},
             "/health": {"GET": Route("health", (stages.answer_health,))},
+            SEALING_PATH: {"GET": Route("sealing", (stages.show_sealing,))},
             METRICS: {"GET": Route("metrics", (stages.show_metrics,))},
         }
         self._ticket_routes: Mapping[str, Route] = {

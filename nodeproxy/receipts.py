@@ -10,7 +10,7 @@ from luckrig.nodeproxy.exchange import Exchange
 from luckrig.nodeproxy.timing import Meter, Timing
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.receipts import Finish, Receipt, sign_receipt
+from luckrig.protocol.receipts import Finish, Receipt, ReceiptSigner
 from luckrig.protocol.tokens import Claims
 from luckrig.protocol.wire import (
     MAX_RECEIPTS_AT_ONCE,
@@ -54,7 +54,7 @@ class ReceiptBook:
         on_served: Callable[[Claims, int], None] | None = None,
     ) -> None:
         self._node_id = node_id
-        self._node_key = node_key
+        self._signer = ReceiptSigner(node_key)
         self._clock = clock
         self.on_served = on_served
         self._kept: deque[str] = deque(maxlen=MAX_KEPT)
@@ -87,7 +87,7 @@ class ReceiptBook:
             ttft_ms=timing.ttft_ms,
             generation_ms=timing.generation_ms,
         )
-        signed = sign_receipt(receipt, node_key=self._node_key)
+        signed = self._signer.sign(receipt)
         self.signed += 1
         if self.on_served is not None:
             self.on_served(claims, receipt.prompt_tokens + receipt.completion_tokens)

@@ -49,13 +49,20 @@ class StreamedReply:
 
     def ending(self, timing: Timing, receipt: str) -> bytes:
         """The last events: finish reason, usage if it was asked for, timing and receipt, [DONE]."""
-        documents = [_decode_document(chunk.raw) for chunk in self._held]
-        usage = next((doc["usage"] for doc in reversed(documents) if _has(doc, "usage")), None)
-        kept = [_without_usage(document) for document in documents if _has(document, "choices")]
-        if self._include_usage and usage is not None:
-            first = documents[0]
-            kept.append({key: first[key] for key in _NAMES if key in first})
-            kept[-1].update(choices=_NO_CHOICES, usage=usage)
+        usage: msgspec.Raw | None = None
+        names: _Document | None = None
+        kept: list[_Document] = []
+        for chunk in self._held:
+            document = _decode_document(chunk.raw)
+            if names is None:
+                names = {key: document[key] for key in _NAMES if key in document}
+            if _is_something(found := document.pop("usage", None)):
+                usage = found
+            document.pop("timings", None)  # llama-server's; they are in ours
+            if _is_something(document.get("choices")):
+                kept.append(document)
+        if self._include_usage and usage is not None and names is not None:
+            kept.append({**names, "choices": _NO_CHOICES, "usage": usage})
         if kept:
             own = msgspec.json.encode({"timing": timing, "receipt": receipt})
             kept[-1]["luckrig"] = msgspec.Raw(own)
@@ -70,13 +77,8 @@ _NO_CHOICES: Final = msgspec.Raw(b"[]")
 _NAMES: Final = ("id", "object", "created", "model", "system_fingerprint")
 
 
-def _has(document: _Document, key: str) -> bool:
-    return key in document and bytes(document[key]) not in (b"null", b"[]", b"{}")
-
-
-def _without_usage(document: _Document) -> _Document:
-    """Usage has its own last chunk; llama-server's timings are in ours."""
-    return {key: value for key, value in document.items() if key not in ("usage", "timings")}
+def _is_something(value: msgspec.Raw | None) -> bool:
+    return value is not None and bytes(value) not in (b"null", b"[]", b"{}")
 
 
 _Logprobs = dict[str, list[Any] | None]

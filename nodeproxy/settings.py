@@ -39,6 +39,14 @@ class ModerationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SubtextPace:
+    """How sealed streams leave: a frame each tick, or as soon as so many events wait."""
+
+    tick_seconds: float = 0.1
+    events: int = 8
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeSettings:
     """What an owner can set.
 
@@ -56,6 +64,7 @@ class NodeSettings:
     without one; False where a reverse proxy or a tunnel brings strangers in from there.
     models: the only ones to offer; None for all that the engine has. wishes: when the owner wants
     requests. state_path: where the owner's pause outlives a restart; None for nowhere.
+    subtext: how sealed streams leave.
     """
 
     origins: frozenset[str]
@@ -76,6 +85,7 @@ class NodeSettings:
     models: frozenset[str] | None = None
     wishes: Wishes = field(default_factory=Wishes)
     state_path: Path | None = None
+    subtext: SubtextPace = field(default_factory=SubtextPace)
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -111,6 +121,31 @@ def metrics_token(environ: Mapping[str, str]) -> str | None:
     if token is not None and not _METRICS_TOKEN.fullmatch(token):
         raise ValueError("LUCKRIG_METRICS_TOKEN must be 16 to 1024 visible ASCII characters")
     return token
+
+
+def subtext_pace(environ: Mapping[str, str]) -> SubtextPace:
+    """Read LUCKRIG_SUBTEXT_TICK_MS, 10 to 1000, and LUCKRIG_SUBTEXT_EVENTS, 1 to 64.
+
+    Raises ValueError that lists every problem.
+    """
+    problems: list[str] = []
+    tick_ms = _whole_number(environ, "LUCKRIG_SUBTEXT_TICK_MS", 100, range(10, 1001), problems)
+    events = _whole_number(environ, "LUCKRIG_SUBTEXT_EVENTS", 8, range(1, 65), problems)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return SubtextPace(tick_seconds=tick_ms / 1000, events=events)
+
+
+def _whole_number(
+    environ: Mapping[str, str], name: str, default: int, allowed: range, problems: list[str]
+) -> int:
+    text = environ.get(name)
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,8}", text) or int(text) not in allowed:
+        problems.append(f"{name} must be a whole number from {allowed[0]} to {allowed[-1]}")
+        return default
+    return int(text)
 
 
 def moderation_settings(environ: Mapping[str, str], *, folder: Path) -> ModerationSettings | None:

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final, Literal, cast
 import msgspec
 
 from luckrig.nodeproxy.engines.faults import explain
+from luckrig.nodeproxy.engines.plain import Mould, cast_mould
 from luckrig.protocol.errors import LuckrigError, UpstreamError
-from luckrig.protocol.events import PLAIN_FRAME_BYTES, SseSplitter, plain_documents
+from luckrig.protocol.events import PLAIN_FRAME_BYTES, SseSplitter, plain_document
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -141,6 +142,10 @@ class _PlainDocument(msgspec.Struct):
 
 
 _decode_plain: Final = msgspec.json.Decoder(_PlainDocument).decode
+_FINISH: Final = b'"finish_reason":"'
+_MOULDS: Final = 4
+"""A reply's first chunks may differ from the others. One whose chunks go on to differ isn't worth
+trying."""
 
 
 class SseDecoder:
@@ -156,22 +161,40 @@ class SseDecoder:
         self._splitter = SseSplitter()
         self._fault: LuckrigError | None = None
         self._is_over = False
+        self._mould: Mould | None = None
+        self._moulds_left = _MOULDS
 
     def plain(self, data: bytes) -> tuple[int, int]:
-        """See base.Decoder. Each chunk is decoded, into less: nothing goes on unread."""
-        tokens = length = 0
+        """See base.Decoder. Nothing goes on unread: each chunk is decoded, into less, or differs
+        from one that was in its text alone."""
         if self._fault is not None or self._is_over or self._splitter.is_inside:
             return 0, 0
-        for document in plain_documents(data):
-            try:
-                decoded = _decode_plain(document)
-            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        tokens, length = (0, 0) if self._mould is None else self._mould.run(data, 0)
+        while document := plain_document(data, length):
+            content = self._plain_content(document)
+            if content is None:
                 break
-            if decoded.model != self._model:
-                break
-            tokens += bool(decoded.choices[0].delta.content)
+            tokens += bool(content)
             length += len(document) + PLAIN_FRAME_BYTES
+            if content and self._moulds_left:
+                self._moulds_left -= 1
+                self._mould = cast_mould(document, content) or self._mould
+                if self._mould is not None:
+                    more, length = self._mould.run(data, length)
+                    tokens += more
         return tokens, length
+
+    def _plain_content(self, document: bytes) -> str | None:
+        """What a plain chunk adds, perhaps nothing; None for any other chunk."""
+        if (
+            _FINISH in document
+        ):  # the last chunk of each reply, and an exception costs five times as much
+            return None
+        try:
+            decoded = _decode_plain(document)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+        return (decoded.choices[0].delta.content or "") if decoded.model == self._model else None
 
     def feed(self, data: bytes) -> list[Chunk]:
         """See base.Decoder."""

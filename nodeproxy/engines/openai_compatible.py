@@ -11,6 +11,7 @@ one. Quirks that are known and handled here:
 """
 
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -65,6 +66,11 @@ CHAT_FIELDS: Final = (
 
 COMPLETION_FIELDS: Final = (*_SAMPLING, "suffix", "logprobs")
 
+_WITH_USAGE: Final = {"include_usage": True}
+
+_chat_values: Final = attrgetter(*CHAT_FIELDS)
+_completion_values: Final = attrgetter(*COMPLETION_FIELDS)
+
 
 class _Card(msgspec.Struct):
     id: str
@@ -98,7 +104,7 @@ class OpenAiCompatible:
     def chat(self, request: ChatRequest, *, max_output_tokens: int) -> Call:
         """See base.Dialect."""
         model = self._models.find_writer(request.model)
-        body = _fields(request, CHAT_FIELDS)
+        body = _given(CHAT_FIELDS, _chat_values(request))
         body["messages"] = [_plain(message) for message in request.messages]
         self.adapt_chat(request, model, body)
         return _call("/v1/chat/completions", request, model, body, max_output_tokens)
@@ -106,7 +112,7 @@ class OpenAiCompatible:
     def completion(self, request: CompletionRequest, *, max_output_tokens: int) -> Call:
         """See base.Dialect."""
         model = self._models.find_writer(request.model)
-        body = _fields(request, COMPLETION_FIELDS)
+        body = _given(COMPLETION_FIELDS, _completion_values(request))
         body["prompt"] = request.prompt_text
         self.adapt_completion(request, body)
         return _call("/v1/completions", request, model, body, max_output_tokens)
@@ -184,9 +190,8 @@ def _known(card: _Card) -> KnownModel:
     return KnownModel(offer=offer, engine_name=card.id)
 
 
-def _fields(request: ChatRequest | CompletionRequest, names: tuple[str, ...]) -> dict[str, Any]:
-    given = ((name, getattr(request, name)) for name in names)
-    return {name: value for name, value in given if value is not None}
+def _given(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
 
 def _plain(message: AnyMessage) -> AnyMessage:
@@ -209,5 +214,5 @@ def _call(
     body["model"] = model.engine_name
     body["max_tokens"] = output_limit(request, max_output_tokens)
     body["stream"] = True
-    body["stream_options"] = {"include_usage": True}
+    body["stream_options"] = _WITH_USAGE
     return Call(path, msgspec.json.encode(body), SseDecoder(model=request.model))

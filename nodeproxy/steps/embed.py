@@ -35,8 +35,11 @@ class Embed:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Embed and answer."""
-        with self.engine.watched():
+        try:
             await self._embed(exchange)
+        except UpstreamError as error:
+            self.engine.note(error)
+            raise
 
     async def _embed(self, exchange: Exchange) -> None:
         request = exchange.call

@@ -1,7 +1,6 @@
 """What the steps that ask the engine share: the parts to ask it with, the asking, its faults."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,14 +32,10 @@ class Engine:
     counters: Counters
     monotonic: Callable[[], float]
 
-    @contextmanager
-    def watched(self) -> Generator[None, None, None]:
-        """For all that a step does with the engine: on_fault is told of an UpstreamError."""
-        try:
-            yield
-        except UpstreamError:
+    def note(self, error: LuckrigError) -> None:
+        """How a step ended that asked the engine: on_fault is told of an UpstreamError."""
+        if isinstance(error, UpstreamError):
             self.on_fault()
-            raise
 
     async def ask(
         self,

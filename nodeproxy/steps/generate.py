@@ -42,9 +42,9 @@ class Generate:
     async def __call__(self, exchange: Exchange) -> None:
         """Generate and answer."""
         try:
-            with self.engine.watched():
-                await self._generate(exchange)
+            await self._generate(exchange)
         except LuckrigError as error:
+            self.engine.note(error)
             if exchange.asked is not None:
                 name_as_asked(error)
             raise
@@ -79,11 +79,16 @@ class Generate:
     async def _stream(self, exchange: Exchange, reply: EngineReply, served: Served) -> None:
         events = _streamed_reply(exchange)
         outlet = Outlet(exchange, lambda: self.engine.reply_headers(exchange))
+
+        def finish() -> None:
+            outlet.send(events.ending(*served.complete()), more=False)
+            exchange.is_answered = True
+
         if self.output is None:
-            await relay_bytes(exchange, reply, events, outlet)
+            await relay_bytes(exchange, reply, events, outlet, finish)
         else:
             await relay_chunks(exchange, self._chunks(exchange, reply), events, outlet)
-        outlet.send(events.ending(*served.complete()), more=False)
+            finish()
 
     async def _answer_whole(self, exchange: Exchange, reply: EngineReply, served: Served) -> None:
         chunks, document = self._chunks(exchange, reply), _whole_reply(exchange)

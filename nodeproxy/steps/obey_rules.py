@@ -9,10 +9,13 @@ from luckrig.nodeproxy.filters.rules import Hit, RuleSet
 from luckrig.nodeproxy.filters.views import SEAM
 from luckrig.nodeproxy.steps.text_fields import field_of, texts_of
 from luckrig.protocol.errors import PeerError
+from luckrig.protocol.subtext.carrier import MODEL
+from luckrig.protocol.subtext.codec import carries_frames
 
 
 class ObeyRules:
-    """Raises PeerError content_filter with the category, never the rule.
+    """Raises PeerError content_filter with the category, never the rule; sealed_invalid for a
+    sealed text where none belongs.
 
     categories: all that a refusal can have. on_hit: told the category of each.
     """
@@ -34,7 +37,14 @@ class ObeyRules:
 
         As one, because words and sentences can be split over messages; see SEAM.
         """
-        hit = await self._first_hit(SEAM.join(texts_of(exchange)))
+        text = SEAM.join(texts_of(exchange))
+        if carries_frames(text):
+            raise PeerError(
+                "sealed_invalid",
+                f"A sealed text goes to the model {MODEL}; in any other request nobody opens it.",
+                param="model",
+            )
+        hit = await self._first_hit(text)
         if hit is not None:
             self._on_hit(hit.category)
             raise PeerError(

@@ -62,13 +62,22 @@ class EngineReply:
 
 
 async def relay_bytes(
-    exchange: Exchange, reply: EngineReply, stream: EventStream, outlet: Outlet
+    exchange: Exchange,
+    reply: EngineReply,
+    stream: EventStream,
+    outlet: Outlet,
+    finish: Callable[[], None],
 ) -> None:
-    """All but the ending. The bytes go on in the loop's callback: no task wakes for a chunk."""
+    """The bytes go on in the loop's callback: no task wakes for a chunk. finish: sends the ending,
+    in the same callback, so that it leaves together with the last chunks."""
     decoder, meter = reply.decoder, reply.meter
     connection = exchange.connection
 
     def pass_on(data: bytes) -> bool:
+        if not data:
+            decoder.end()
+            finish()
+            return True
         tokens, length = decoder.plain(data) if stream.takes_plain else (0, 0)
         if length:
             meter.count(tokens)
@@ -82,7 +91,6 @@ async def relay_bytes(
 
     while not await reply.response.pump(pass_on):
         await connection.drain()
-    decoder.end()
 
 
 async def relay_chunks(

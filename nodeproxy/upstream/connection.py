@@ -4,10 +4,16 @@ import asyncio
 from typing import Protocol, cast
 
 from luckrig.nodeproxy.upstream.response import Timeouts, UpstreamResponse
+from luckrig.nodeproxy.upstream.turns import READ_BYTES, Turns
 
 
 class Keeper(Protocol):
     """What a connection asks of its pool."""
+
+    buffer: memoryview
+    """READ_BYTES of room, for all connections of one loop: what comes is copied out at once."""
+
+    turns: Turns
 
     def adopt(self, connection: "Connection") -> None:
         """Take note of a new connection."""
@@ -19,13 +25,13 @@ class Keeper(Protocol):
         """Drop a connection whose socket is gone."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Moves bytes between the loop and the current answer."""
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._answer: UpstreamResponse | None = None
-        self._is_lost = False
+        self._is_lost = self._is_paused = self._gave_way = False
         self._transport: asyncio.Transport
 
     def send(self, request: bytes, timeouts: Timeouts) -> UpstreamResponse:
@@ -50,12 +56,13 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading: the reader of the answer lags behind."""
+        self._is_paused = True
         self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
-        if self.is_usable():
-            self._transport.resume_reading()
+        self._is_paused = False
+        self._go_on()
 
     def finish(self, *, reusable: bool) -> None:
         """The answer is over.
@@ -76,12 +83,24 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._keeper.adopt(self)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come. Bytes that nobody asked for end the connection."""
-        if self._answer is None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        return self._keeper.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have come. Bytes that nobody asked for end the connection.
+
+        Where more may be ready, the others come first.
+        """
+        answer = self._answer
+        if answer is None:
             self.abort()
-        else:
-            self._answer.feed(data)
+            return
+        answer.feed(bytes(self._keeper.buffer[:nbytes]))
+        if nbytes == READ_BYTES and self._answer is answer:  # these bytes didn't end it
+            self._gave_way = True
+            self._transport.pause_reading()
+            self._keeper.turns.wait(self._take_turn)
 
     def eof_received(self) -> None:
         """The engine closed its side. close() would first wait for our unsent bytes to leave."""
@@ -94,3 +113,13 @@ class Connection(asyncio.Protocol):
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.lost(clean=exc is None)
+
+    # Inside
+
+    def _take_turn(self) -> None:
+        self._gave_way = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._is_paused and not self._gave_way and self.is_usable():
+            self._transport.resume_reading()

@@ -4,11 +4,13 @@ import asyncio
 import re
 import ssl
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from luckrig.nodeproxy.upstream.connection import Connection
 from luckrig.nodeproxy.upstream.response import Timeouts, UpstreamResponse, broken, unavailable
+from luckrig.nodeproxy.upstream.turns import READ_BYTES, Turns
 
 _METHODS: Final = frozenset({"GET", "POST"})  # a HEAD answer has no body, whatever its head says
 _PATH: Final = re.compile(r"/[!-~]*")
@@ -52,6 +54,8 @@ class Upstream:
         self._timeouts = Timeouts(
             connect_timeout_seconds, head_timeout_seconds, idle_timeout_seconds
         )
+        self.buffer = memoryview(bytearray(READ_BYTES))
+        self.turns = Turns()
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
         self._closed = False
@@ -175,14 +179,15 @@ class Upstream:
         self, method: str, path: str, body: bytes, headers: Iterable[tuple[bytes, bytes]]
     ) -> bytes:
         """Head and body in one piece, for one write and one packet."""
-        if method not in _METHODS or not _PATH.fullmatch(path):
-            raise ValueError("not a method or path that may be sent to an engine")
-        parts = [f"{method} {self._prefix}{path} HTTP/1.1\r\n".encode("ascii"), self._common]
-        parts.extend(_header_line(name, value) for name, value in headers)
+        lines = b"".join([_header_line(name, value) for name, value in headers])
         if body or method == "POST":
-            parts.append(b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body))
-        parts += (b"\r\n", body)
-        return b"".join(parts)
+            lines += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+        return b"%b%b%b\r\n%b" % (
+            _start_line(method, self._prefix, path),
+            self._common,
+            lines,
+            body,
+        )
 
 
 class _Origin(NamedTuple):
@@ -217,6 +222,13 @@ def _common_headers(authority: str, api_key: str | None) -> bytes:
     if api_key is not None:
         lines.append(_header_line(b"Authorization", b"Bearer " + api_key.encode()))
     return b"".join(lines)
+
+
+@lru_cache(maxsize=64)  # an engine has a dozen
+def _start_line(method: str, prefix: str, path: str) -> bytes:
+    if method not in _METHODS or not _PATH.fullmatch(path):
+        raise ValueError("not a method or path that may be sent to an engine")
+    return f"{method} {prefix}{path} HTTP/1.1\r\n".encode("ascii")
 
 
 def _header_line(name: bytes, value: bytes) -> bytes:

@@ -18,8 +18,9 @@ from luckrig.protocol.errors import UpstreamError
 MAX_HEAD_BYTES = 64 * 1024
 """Bytes in a row that are no body: a head, trailers, chunk extensions. llhttp sets no bound."""
 
-HIGH_WATER_BYTES = 256 * 1024
-"""Unread body at which we stop reading the socket, so that TCP slows the engine down."""
+HIGH_WATER_BYTES = 64 * 1024
+"""Unread body at which we stop reading the socket, so that TCP slows the engine down. With four
+times as much a client that read nothing was given a megabyte of work before anybody noticed."""
 
 RETRY_AFTER_SECONDS = 5
 
@@ -67,6 +68,7 @@ class UpstreamResponse:
         "_buffered_bytes",
         "_chunks",
         "_complete",
+        "_concluded",
         "_deadline",
         "_extra",
         "_fault",
@@ -81,8 +83,10 @@ class UpstreamResponse:
         "_timeouts",
         "_unanswered",
         "_waiter",
+        "_whole_at",
         "_wire",
         "headers",
+        "on_body",
         "status",
     )
 
@@ -90,11 +94,13 @@ class UpstreamResponse:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self._wire: Wire | None = wire  # None as soon as the answer is over
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._timeouts = timeouts
         self._chunks: list[bytes] = []
+        self.on_body = self._chunks.append  # no function of ours: an answer has hundreds of chunks
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._whole_at = 0
         self._buffered_bytes = self._framing_bytes = self._head_bytes = 0
-        self._received = self._head_done = self._complete = False
+        self._received = self._head_done = self._complete = self._concluded = False
         self._keep_alive = self._extra = self._paused = self._unanswered = False
         self._fault: Exception | None = None
         self._sink: Callable[[bytes], bool] | None = None
@@ -128,21 +134,21 @@ class UpstreamResponse:
         return bytes(body)
 
     async def pump(self, sink: Callable[[bytes], bool]) -> bool:
-        """Hand body bytes to the sink as they arrive, without waking the caller for each.
+        """Hand body bytes to the sink as they arrive, without waking the caller for each, and b""
+        at the clean end.
 
-        True: that was the clean end. False: the sink said False to its last bytes, and gets no more
-        until the next call; what arrives meanwhile waits. Raises as read() does, and whatever the
-        sink raises.
+        True: that was the end. False: the sink said False to its last bytes, and gets no more until
+        the next call; what arrives meanwhile waits. Raises as read() does, and whatever the sink
+        raises. A sink whose caller is being cancelled gets nothing more.
         """
         self._sink = sink
         if self._chunks:
             self._deliver()
         try:
-            while self._sink is not None:
-                if self._fault is not None:
-                    raise self._fault
+            while self._sink is not None and self._fault is None:
                 if self._complete:
-                    return True
+                    self._conclude()
+                    break
                 if self._paused:
                     self._resume()
                 await self._wait(self._timeouts.idle_seconds)
@@ -150,7 +156,7 @@ class UpstreamResponse:
             self._sink = None
         if self._fault is not None:
             raise self._fault
-        return False
+        return self._concluded
 
     def close(self) -> None:
         """Give up on the answer. What is under way at the engine ends: its connection is aborted.
@@ -188,20 +194,24 @@ class UpstreamResponse:
             return
         self._received = True
         self._framing_bytes += len(data)
+        before = len(self._chunks)
         garbage = False
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             garbage = True
+        self._count_body(before)
         if self._framing_bytes > MAX_HEAD_BYTES or self._head_bytes > MAX_HEAD_BYTES:
             self._fail(broken("The engine's answer has an oversized head."))
         elif garbage and not self._complete:
             self._fail(broken("The engine's answer isn't proper HTTP."))
         else:
-            if self._sink is not None and self._chunks:
+            if self._chunks and self._is_pumping:
                 self._deliver()
             if self._complete:
                 self._finish(reusable=self._keep_alive and not self._extra and not garbage)
+                if self._is_pumping:
+                    self._conclude()
             elif self._sink is not None:
                 self._deadline.set(self._timeouts.idle_seconds)
                 return  # nobody needs to wake up: the sink has it
@@ -248,20 +258,22 @@ class UpstreamResponse:
         self._head_done = True
         self._framing_bytes = 0
 
-    def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body."""
-        if not self._complete:
-            self._framing_bytes = 0
-            self._buffered_bytes += len(body)
-            self._chunks.append(body)
-
     def on_message_complete(self) -> None:
         """The body has ended by its own framing."""
-        if self._head_done and self._parser is not None:
+        if self._head_done and self._parser is not None and not self._complete:
             self._complete = True
+            self._whole_at = len(self._chunks)
             self._keep_alive = self._parser.should_keep_alive()
 
     # Inside
+
+    def _count_body(self, before: int) -> None:
+        """before: pieces of body that were here before these bytes."""
+        if self._complete:
+            del self._chunks[self._whole_at :]  # of a message that nobody asked for
+        if added := self._chunks[before:]:
+            self._framing_bytes = 0
+            self._buffered_bytes += sum(map(len, added))
 
     def _is_framed(self) -> bool:
         """Whether the head says where the body ends; if not, the end of the connection does."""
@@ -274,6 +286,17 @@ class UpstreamResponse:
         chunks.clear()
         self._buffered_bytes = 0
         return data
+
+    @property
+    def _is_pumping(self) -> bool:
+        """Whether a sink waits; not if its caller is being cancelled."""
+        return self._sink is not None and self._waiter is not None and not self._waiter.done()
+
+    def _conclude(self) -> None:
+        """Tell the sink that this was the end."""
+        self._concluded = True
+        self._deliver()
+        self._sink = None
 
     def _deliver(self) -> None:
         assert self._sink is not None  # noqa: S101 -- narrows the type

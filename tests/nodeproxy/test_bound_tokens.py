@@ -12,6 +12,7 @@ from luckrig.protocol.proofs import make_proof
 from luckrig.protocol.tokens import Confirmation
 from tests.fake_engines.openai_compatible import FakeOpenAi
 from tests.nodeproxy.rigs import Rig, make_token
+from tests.nodeproxy.sealed import CHAT, carried, opened, seal, sealing_key
 
 USER = PrivateKey(b"the user's own key, 32 bytes ...")
 THIEF = PrivateKey(b"the thief's own key, 32 bytes ..")
@@ -117,3 +118,15 @@ async def test_bearer_token_needs_no_proof_and_takes_none(rig: Rig) -> None:
     assert (await ask(rig, token=bearer, scheme="Bearer")).status_code == 200
     proof = prove(rig, access_token=bearer)
     assert code_of(await ask(rig, proof, token=bearer)) == "token_invalid"
+
+
+async def test_proof_of_a_sealed_request_covers_what_carries_it(
+    rig: Rig, engine: FakeOpenAi
+) -> None:
+    sealed = seal(CHAT, BODY, key=await sealing_key(rig), token=rig.token)
+    body = carried(sealed, stream=False)
+    response = await ask(rig, prove(rig, body=body), body=body)
+    assert opened(response, sealed).head.status == 200
+    again = carried(seal(CHAT, BODY, key=await sealing_key(rig), token=rig.token), stream=False)
+    assert code_of(await ask(rig, prove(rig, body=BODY), body=again)) == "proof_invalid"
+    assert len([each for each in engine.requests if each.method == "POST"]) == 1

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from luckrig.nodeproxy.upstream import Upstream
 from luckrig.nodeproxy.upstream.response import HIGH_WATER_BYTES, MAX_HEAD_BYTES
+from luckrig.nodeproxy.upstream.turns import READ_BYTES
 from luckrig.protocol.errors import UpstreamError
 from tests.fake_engines.scripted import Peer, scripted_engine, upstream_to
 from tests.nodeproxy.upstream_scenes import (
@@ -326,18 +327,19 @@ def test_https_is_checked_against_the_certificate(run: Runner, tmp_path: Path) -
     write_certificate(path)
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_context.load_cert_chain(path)
+    much = b"x" * (40 * READ_BYTES)
 
     async def scenario() -> None:
         async def script(peer: Peer) -> None:
             await peer.request()
             await peer.send(CHUNKED)
             await peer.request()
-            await peer.send(b"HTTP/1.1 200 OK\r\n\r\nto the end")
+            await peer.send(b"HTTP/1.1 200 OK\r\n\r\n" + much)
 
         async with scripted_engine(script, ssl_context=server_context) as url:
             trusting = Upstream(url, ssl_context=ssl.create_default_context(cafile=str(path)))
             assert await trusting.fetch("GET", "/") == (200, b"hello world")
-            assert await trusting.fetch("GET", "/") == (200, b"to the end")
+            assert await trusting.fetch("GET", "/") == (200, much)
             await trusting.aclose()
             strict = Upstream(url)
             assert (await fault_of(strict.fetch("GET", "/"))).code == "engine_unavailable"
