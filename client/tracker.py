@@ -45,6 +45,7 @@ from luckrig.protocol.wire import (
     ReceiptsRequest,
     RevocationsReply,
     ScoreReply,
+    TimingsReply,
     TokenReply,
     TokenRequest,
     TrackerHealth,
@@ -226,6 +227,10 @@ class TrackerClient:
         if len(reply.results) != len(request.receipts):
             self.transport.nonsense()
         return reply
+
+    async def timings(self) -> TimingsReply:
+        """What users measured at all rigs and shared, as the tracker tells it."""
+        return await self.transport.get("/api/v1/timings", TimingsReply)
 
     async def publish(self, signed: bytes) -> PublishReply:
         """List a rig, or its newer descriptor. signed: as sign_descriptor makes it."""

@@ -213,9 +213,9 @@ class Transport:
         code = error.code if error.code in CODES else _code_of_status(response.status_code)
         return LuckrigError(
             code,
-            _one_line(error.message) or CODES[code].meaning,
-            param=None if error.param is None else _one_line(error.param),
-            retry_after_seconds=_retry_after_seconds(response.headers.get("retry-after", "")),
+            one_line(error.message) or CODES[code].meaning,
+            param=None if error.param is None else one_line(error.param),
+            retry_after_seconds=retry_after_seconds(response.headers.get("retry-after", "")),
         )
 
     def nonsense(
@@ -245,12 +245,13 @@ def _code_of_status(status: int) -> str:
     return nearest.get(status, "internal_error" if status >= 500 else "invalid_request")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A stranger's text as one printable line: isprintable() is false for every control,
     formatting and surrogate character and for line separators."""
     line = "".join(character if character.isprintable() else " " for character in text)
     return line.strip()[:_MAX_MESSAGE_CHARS]
 
 
-def _retry_after_seconds(text: str) -> int | None:
+def retry_after_seconds(text: str) -> int | None:
+    """The header's seconds; None for a date, which nobody of ours sends, and for nonsense."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None

@@ -1,0 +1,331 @@
+"""The Caller of the network: opened with a tracker's address and a user's key.
+
+One call goes to at most MAX_TRIES rigs, one after the other, until the first byte of a reply comes.
+What is about the request itself (a bad field, a rule that refuses it, a ban) isn't asked twice.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from luckrig.client.calling.attempt import Answer, Attempts
+from luckrig.client.calling.body import LiveBody
+from luckrig.client.calling.matching import Candidate, check_quant, find, find_named
+from luckrig.client.calling.picking import Choice, Measure, Standing, pick
+from luckrig.client.calling.receipts import ReceiptBox
+from luckrig.client.calling.rig_map import RigMap
+from luckrig.client.calling.rig_tokens import RigTokens
+from luckrig.client.calling.sealing import SealingKeys
+from luckrig.client.calling.sending import Deadlines, Sender, open_http
+from luckrig.client.calling.witness import Witness
+from luckrig.client.calls import Ask, Reply
+from luckrig.client.receipts import Witnessed
+from luckrig.client.tracker import TrackerClient
+from luckrig.client.transport import one_line
+from luckrig.protocol.address import TrackerAddress
+from luckrig.protocol.descriptor import Offer
+from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.ids import is_node_id
+from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.wire import NodeView
+
+MAX_TRIES: Final = 4
+MAX_PROBLEMS: Final = 16
+"""Rigs that take no sealed requests are no tries: nothing was sent."""
+LONGEST_WAIT_SECONDS: Final = 10.0
+"""For a rig that asks for a pause, when there is no other."""
+MAX_STANDINGS: Final = 4096
+
+_OF_THE_USER: Final = frozenset(
+    ("banned", "registration_required", "key_replaced", "proof_invalid", "token_missing")
+)
+"""Whichever rig is asked: the tracker, or the user's own clock, is why."""
+_DOESNT_SEAL: Final = "unsupported_parameter"
+"""Raised here only; a rig's own is about the request."""
+_NO_NEW_TOKENS: Final = frozenset(("tracker_unreachable", "rate_limited"))
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallSettings:
+    """How calls are made. share_timings: send one's own measurements with countersignatures."""
+
+    share_timings: bool = False
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """The outside world, so that tests have their own.
+
+    clock: Unix seconds. monotonic: seconds. sleep: by that clock; linger: the same for background
+    work. rng: draws rigs, nothing secret.
+    """
+
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    linger: Callable[[float], Awaitable[None]] = asyncio.sleep
+    rng: random.Random = field(default_factory=random.SystemRandom)
+
+
+class Network:
+    """Implements client.calls.Caller. open_network() makes one."""
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        tracker: TrackerClient,
+        rig_map: RigMap,
+        receipts: ReceiptBox,
+        settings: CallSettings,
+        world: Surroundings,
+    ) -> None:
+        self._attempts = attempts
+        self.tracker = tracker
+        self._map = rig_map
+        self._receipts = receipts
+        self._settings = settings
+        self._world = world
+        self._standings: dict[str, Standing] = {}
+
+    async def rigs(self) -> list[NodeView]:
+        """The map, at most some seconds old. Raises LuckrigError."""
+        return await self._map.rigs()
+
+    async def rig(self, node: str) -> NodeView:
+        """One rig, as it signed itself. node: an id, the beginning of one, or its exact name."""
+        if is_node_id(node):
+            return await self._map.look_up(node)
+        [found] = find_named(await self._map.rigs(), node)
+        return await self._map.look_up(found.id)
+
+    async def call(self, ask: Ask) -> Reply:
+        """The first rig's reply whose first byte came; calls.Caller says what it raises."""
+        check_quant(ask.wanted.quant)
+        run = _Run(ask)
+        while run.tries < MAX_TRIES and len(run.problems) < MAX_PROBLEMS:
+            choice = await self._next(run)
+            if choice is None:
+                break
+            reply = await self._try(run, choice)
+            if reply is not None:
+                return reply
+        raise run.failure()
+
+    async def _next(self, run: "_Run") -> Choice | None:
+        """Who to ask, after waiting for a rig that asked for it; None when nobody is left."""
+        choices = [
+            Choice(each, self._standing(each.rig), self._map.shared(each.rig, each.offer))
+            for each in await self._candidates(run.ask)
+            if each.rig.id not in run.tried
+            and not (run.needs_token and not self._attempts.tokens.has(each.rig.id))
+        ]
+        now = self._world.monotonic()
+        if rested := [each for each in choices if each.standing.rests_until <= now]:
+            return pick(rested, self._world.rng)
+        if not choices:
+            return None
+        # Nobody else is there. What only failed lately may be asked again, what asked for a rest is
+        # left in peace.
+        soonest = min(choices, key=lambda each: each.standing.rests_until)
+        if soonest.standing.asked:
+            seconds = soonest.standing.rests_until - now
+            if run.waited or seconds > LONGEST_WAIT_SECONDS:
+                run.resting(soonest, seconds)
+                return None
+            run.waited = True
+            await self._world.sleep(seconds)
+        return soonest
+
+    async def _candidates(self, ask: Ask) -> list[Candidate]:
+        rigs, wanted = await self._map.rigs(), ask.wanted
+        if wanted.node is not None and is_node_id(wanted.node):
+            if all(rig.id != wanted.node for rig in rigs):
+                # Some are on no list, and still there for those who know their id.
+                rigs = [*rigs, await self._map.look_up(wanted.node)]
+        return find(rigs, wanted, path=ask.path, speed=self._speed)
+
+    async def _try(self, run: "_Run", choice: Choice) -> Reply | None:
+        """The reply of that rig; None when it gives none, which the run remembers."""
+        standing = choice.standing
+        standing.running += 1
+        try:
+            candidate = await self._as_signed(choice.candidate, run.ask)
+            model = candidate.offer.model
+            answer = await self._attempts.make(run.ask, candidate.rig, model)
+        except LuckrigError as error:
+            standing.running -= 1
+            self._note(run, choice, error)
+            return None
+        except BaseException:
+            standing.running -= 1
+            raise
+        standing.worked()
+        return self._reply(run, candidate, answer, standing)
+
+    async def _as_signed(self, candidate: Candidate, ask: Ask) -> Candidate:
+        """The same with all that the rig signed; it may offer other models by now."""
+        rig = await self._map.verified(candidate.rig)
+        wanted = replace(ask.wanted, node=rig.id)
+        return find([rig], wanted, path=ask.path, speed=self._speed)[0]
+
+    def _note(self, run: "_Run", choice: Choice, error: LuckrigError) -> None:
+        """Remember why a rig gave no reply. Raises what no other rig can mend."""
+        rig = choice.candidate.rig
+        _log.info("rig %s gave no reply: %s", rig.id, error.code)
+        if error.code in _OF_THE_USER:
+            raise error
+        if error.code in _NO_NEW_TOKENS and not self._attempts.tokens.has(rig.id):
+            run.needs_token = True  # it is the tracker that gives none
+        elif error.code != _DOESNT_SEAL:
+            choice.standing.failed(self._world.monotonic(), error.retry_after_seconds)
+            if error.code in ("signature_invalid", "model_not_found", "node_not_found"):
+                self._map.distrust(rig.id)
+        run.failed(choice, error)
+
+    def _reply(
+        self, run: "_Run", candidate: Candidate, answer: Answer, standing: Standing
+    ) -> Reply:
+        ask, incoming = run.ask, answer.incoming
+        is_stream = incoming.is_events
+        witness = Witness(
+            is_stream=is_stream, monotonic=self._world.monotonic, sent_at=answer.sent_at
+        )
+
+        def on_end(whole: bool) -> None:
+            standing.running -= 1
+            if whole and incoming.status == 200:
+                self._learn(witness, standing, candidate.offer.model, answer.token)
+
+        body = LiveBody(incoming, answer.first, witness=witness, path=ask.path, on_end=on_end)
+        return Reply(
+            status=incoming.status,
+            headers=incoming.headers,
+            rig=candidate.rig,
+            model=candidate.offer.model,
+            subtext=ask.wanted.subtext,
+            is_stream=is_stream,
+            pieces=body,
+            close=body.aclose,
+            tries=len(run.problems) + 1,
+        )
+
+    def _learn(self, witness: Witness, standing: Standing, model: str, token: str) -> None:
+        if (measure := witness.measure) is not None:
+            standing.measured(model, measure)
+        if witness.receipt is not None:
+            measured = witness.measured if self._settings.share_timings else None
+            seen = Witnessed(token=token, output_bytes=witness.output_bytes, measured=measured)
+            self._receipts.put(witness.receipt, seen)
+
+    def _speed(self, rig: NodeView, offer: Offer) -> float | None:
+        standing = self._standings.get(rig.id)
+        own = None if standing is None else standing.own.get(offer.model)
+        measure: Measure | None = own or self._map.shared(rig, offer)
+        return None if measure is None else measure.tokens_per_second
+
+    def _standing(self, rig: NodeView) -> Standing:
+        standing = self._standings.get(rig.id)
+        if standing is None:
+            if len(self._standings) >= MAX_STANDINGS:
+                self._standings = {
+                    key: each for key, each in self._standings.items() if each.running
+                }
+            standing = self._standings[rig.id] = Standing()
+        return standing
+
+
+class _Run:
+    """One call's tries so far. needs_token: only rigs whose token is at hand may be asked."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.tried: set[str] = set()
+        self.problems: list[tuple[str, LuckrigError]] = []
+        self.tries = 0
+        self.waited = False
+        self.needs_token = False
+
+    def failed(self, choice: Choice, error: LuckrigError) -> None:
+        """A rig gave no reply. The one that was named is asked once more, when it wants to be."""
+        asks_to_wait = error.retry_after_seconds is not None and not self.needs_token
+        if not (self.ask.wanted.node is not None and asks_to_wait and not self.waited):
+            self.tried.add(choice.candidate.rig.id)
+        self.tries += error.code != _DOESNT_SEAL
+        self.problems.append((choice.candidate.rig.name, error))
+
+    def resting(self, choice: Choice, seconds: float) -> None:
+        """The last rig asked for a rest that is too long to wait for."""
+        if not self.problems:
+            name = choice.candidate.rig.name
+            error = LuckrigError(
+                "node_offline",
+                "The rig asked for a pause. Try again then.",
+                retry_after_seconds=max(1, round(seconds)),
+            )
+            self.problems.append((name, error))
+
+    def failure(self) -> LuckrigError:
+        """What is raised when nobody answered: the one error, or the last with all of them."""
+        if not self.problems:
+            return LuckrigError("node_offline", "No rig can be asked now.")
+        _, last = self.problems[-1]
+        if len(self.problems) == 1:
+            return last
+        told = "; ".join(f"{one_line(name)}: {error.message}" for name, error in self.problems)
+        pauses = [error.retry_after_seconds for _, error in self.problems]
+        return LuckrigError(
+            last.code,
+            f"No rig answered. {told}",
+            param=last.param,
+            retry_after_seconds=min((each for each in pauses if each is not None), default=None),
+        )
+
+
+@asynccontextmanager
+async def open_network(
+    address: TrackerAddress,
+    user_key: PrivateKey,
+    *,
+    settings: CallSettings | None = None,
+    world: Surroundings | None = None,
+) -> AsyncGenerator[Network]:
+    """A Caller with connections and background work of its own, which end with the block."""
+    settings, world = settings or CallSettings(), world or Surroundings()
+    async with open_http(settings.deadlines) as http:
+        tracker = TrackerClient(address, http, clock=world.clock, new_jti=_new_jti)
+        sender = Sender(http, settings.deadlines)
+        rig_map = RigMap(tracker, monotonic=world.monotonic)
+        receipts = ReceiptBox(tracker, user_key, clock=world.clock, sleep=world.linger)
+        attempts = Attempts(
+            sender=sender,
+            tokens=RigTokens(tracker, user_key, clock=world.clock),
+            keys=SealingKeys(sender, clock=world.clock),
+            user_key=user_key,
+            clock=world.clock,
+            monotonic=world.monotonic,
+            new_jti=_new_jti,
+            random_bytes=os.urandom,
+        )
+        task = asyncio.create_task(receipts.run())
+        try:
+            yield Network(attempts, tracker, rig_map, receipts, settings, world)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await rig_map.close()
+            await receipts.close()
+
+
+def _new_jti() -> str:
+    return secrets.token_urlsafe(16)

@@ -1,0 +1,204 @@
+"""One request to one rig: connections that are kept, deadlines, and errors that say what was wrong.
+
+A rig is a stranger: redirects aren't followed, compressed bodies are refused, and each wait ends.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import httpx2
+import msgspec
+
+from luckrig.client.transport import one_line, retry_after_seconds
+from luckrig.protocol.errors import CODES, LuckrigError
+from luckrig.protocol.wire import ErrorReply
+
+MAX_CONNECTIONS: Final = 256
+MAX_IDLE_CONNECTIONS: Final = 32
+KEPT_SECONDS: Final = 10.0
+"""A rig closes a connection that was quiet for 15: it must not do so under a request."""
+MAX_SMALL_BYTES: Final = 65_536
+"""Of an error, or of a rig's sealing keys."""
+_NOT_PASSED_ON: Final = frozenset(
+    "connection content-encoding content-length date keep-alive proxy-authenticate server "
+    "set-cookie trailer transfer-encoding upgrade".split()
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deadlines:
+    """Seconds. connect: until there is a connection. small: for a whole answer of a few bytes.
+
+    first_byte: of a stream, from sending on: an engine may have to load its model and read a long
+    prompt first. whole: the same for a reply that isn't streamed, and so comes when all of it was
+    made. idle: between two pieces; a rig whose queue moves says so each 10 s.
+    """
+
+    connect: float = 5.0
+    small: float = 10.0
+    first_byte: float = 180.0
+    whole: float = 900.0
+    idle: float = 180.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Outgoing:
+    """A POST. url: of the rig's endpoint and path. headers: with token and proof."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class Incoming:
+    """An answer whose head has come. headers: lower-case names, the rig's own. close: ends it.
+
+    pieces: of the body; raises LuckrigError rig_lost when it breaks or stalls.
+    """
+
+    status: int
+    headers: dict[str, str]
+    pieces: AsyncIterator[bytes]
+    close: Callable[[], Awaitable[None]]
+
+    @property
+    def is_events(self) -> bool:
+        """Whether the body is server-sent events."""
+        return self.headers.get("content-type", "").startswith("text/event-stream")
+
+
+class Sender:
+    """http: made with trust_env=False."""
+
+    def __init__(self, http: httpx2.AsyncClient, deadlines: Deadlines) -> None:
+        self._http = http
+        self.deadlines = deadlines
+
+    async def open(self, outgoing: Outgoing) -> Incoming:
+        """The answer's head. The caller has a deadline around it. Raises LuckrigError rig_lost."""
+        return await self._send("POST", outgoing.url, outgoing.headers, outgoing.body)
+
+    async def fetch(self, url: str) -> bytes:
+        """A small answer to GET. Raises LuckrigError: the rig's own, or rig_lost."""
+        try:
+            async with asyncio.timeout(self.deadlines.small):
+                incoming = await self._send("GET", url, {}, b"")
+                try:
+                    body = await read_small(incoming)
+                finally:
+                    await incoming.close()
+        except TimeoutError as error:
+            raise lost("doesn't answer") from error
+        if incoming.status != 200:
+            raise refusal(incoming, body)
+        return body
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Incoming:
+        # What isn't compressed can't be a bomb.
+        sent = {**headers, "accept-encoding": "identity"}
+        try:
+            request = self._http.build_request(method, url, headers=sent, content=body or None)
+            response = await self._http.send(request, stream=True, follow_redirects=False)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise _problem(error) from error
+        told = {
+            name.lower(): value
+            for name, value in response.headers.items()
+            if name.lower() not in _NOT_PASSED_ON
+        }
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise lost("compresses its answer although it was asked not to")
+        return Incoming(
+            status=response.status_code,
+            headers=told,
+            pieces=_pieces(response, self.deadlines.idle),
+            close=response.aclose,
+        )
+
+
+@asynccontextmanager
+async def open_http(deadlines: Deadlines) -> AsyncGenerator[httpx2.AsyncClient]:
+    """Connections to rigs and tracker, which are kept for a while and end with the block.
+
+    Proxy and certificate variables of the environment are ignored, as in open_tracker().
+    """
+    async with httpx2.AsyncClient(
+        trust_env=False,
+        headers={"user-agent": "luckrig"},
+        timeout=httpx2.Timeout(None, connect=deadlines.connect, pool=deadlines.connect),
+        limits=httpx2.Limits(
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+            keepalive_expiry=KEPT_SECONDS,
+        ),
+    ) as http:
+        yield http
+
+
+async def read_small(incoming: Incoming) -> bytes:
+    """The whole body of an answer that has few bytes. Raises LuckrigError rig_lost."""
+    body = bytearray()
+    async for piece in incoming.pieces:
+        body += piece
+        if len(body) > MAX_SMALL_BYTES:
+            raise lost(f"sends more than {MAX_SMALL_BYTES} bytes where few were expected")
+    return bytes(body)
+
+
+def refusal(incoming: Incoming, body: bytes) -> LuckrigError:
+    """The rig's own error, made fit to print; rig_lost for what isn't a rig's."""
+    try:
+        told = msgspec.json.decode(body, type=ErrorReply).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return lost(f"answers with status {incoming.status}, and not as a rig does")
+    code = told.code if told.code in CODES else _nearest(incoming.status)
+    return LuckrigError(
+        code,
+        one_line(told.message) or CODES[code].meaning,
+        param=None if told.param is None else one_line(told.param),
+        retry_after_seconds=retry_after_seconds(incoming.headers.get("retry-after", "")),
+    )
+
+
+def lost(why: str) -> LuckrigError:
+    """why: completes "The rig …", without the full stop."""
+    return LuckrigError("rig_lost", f"The rig {why}.")
+
+
+async def _pieces(response: httpx2.Response, idle_seconds: float) -> AsyncGenerator[bytes]:
+    raw = response.aiter_raw()
+    try:
+        while True:
+            async with asyncio.timeout(idle_seconds):
+                piece = await anext(raw, None)
+            if piece is None:
+                return
+            if piece:
+                yield piece
+    except TimeoutError as error:
+        raise lost(f"fell silent for {idle_seconds:g} s") from error
+    except httpx2.HTTPError as error:
+        raise lost("broke off its reply") from error
+    finally:
+        await response.aclose()
+
+
+def _problem(error: Exception) -> LuckrigError:
+    if isinstance(error, httpx2.PoolTimeout):
+        return lost("can't be asked: too many requests of yours are running")
+    if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout)):
+        return lost("can't be reached at its address")
+    return lost("broke off the connection")
+
+
+def _nearest(status: int) -> str:
+    """The nearest of our codes, for a rig that has newer ones."""
+    nearest = {401: "token_invalid", 403: "banned", 404: "not_found", 429: "rate_limited"}
+    return nearest.get(status, "engine_error" if status >= 500 else "invalid_request")
