@@ -71,7 +71,7 @@ def texts() -> Iterator[tuple[str, str]]:
     for path in (ROOT / "web").rglob("*.toml"):
         for text in _strings(tomllib.loads(path.read_text("utf-8"))):
             yield str(path.relative_to(ROOT)), text
-    for path in (ROOT / "web" / "static").glob("*.js"):
+    for path in (ROOT / "web" / "static").rglob("*.js"):
         code = re.sub(r"/\*.*?\*/|^\s*//.*$", "", path.read_text("utf-8"), flags=re.S | re.M)
         yield str(path.relative_to(ROOT)), code
     for part in PARTS:
@@ -139,6 +139,7 @@ def test_every_kind_of_text_is_read() -> None:
         "web/templates/_parts.html",
         "web/words/ja.toml",
         "web/static/app.js",
+        "web/static/subtext/rig.js",
         "cli/main.py",
         "web/snippets.py",
     ):

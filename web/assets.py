@@ -1,6 +1,8 @@
 """Static files, read once, each under a URL that holds the hash of its content.
 
-A changed file is a changed URL, so browsers may keep the old one for ever and never ask again.
+A changed file is a changed URL, so browsers may keep the old one for ever and never ask again. The
+files of a folder are scripts that import one another by name, so the folder has the hash, of all of
+them: versions never mix, and nothing has to be built.
 """
 
 import hashlib
@@ -24,7 +26,7 @@ _MEDIA_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file to serve. name: its file name, as templates ask for it."""
+    """One file to serve. name: its path under static/, as templates ask for it."""
 
     name: str
     content: bytes
@@ -32,12 +34,31 @@ class StaticFile:
 
 
 def static_files() -> Mapping[str, StaticFile]:
-    """Every static file by URL path, e.g. "/static/app.0f343b0931126.css"."""
+    """All by URL path: "/static/app.0f343b093112.css", "/static/x.7be9024c11d5/y.js"."""
     files: dict[str, StaticFile] = {}
     for path in sorted(_FOLDER.iterdir()):
-        if path.suffix in _MEDIA_TYPES:
-            content = path.read_bytes()
-            digest = hashlib.sha256(content).hexdigest()[:_HASH_CHARS]
-            url = f"/static/{path.stem}.{digest}{path.suffix}"
-            files[url] = StaticFile(path.name, content, _MEDIA_TYPES[path.suffix])
+        if path.is_dir():
+            files |= _folder(path)
+        elif (file := _read(path)) is not None:
+            files[f"/static/{path.stem}.{_digest(file.content)}{path.suffix}"] = file
     return MappingProxyType(files)
+
+
+def _folder(folder: Path) -> dict[str, StaticFile]:
+    files = [file for path in sorted(folder.iterdir()) if (file := _read(path)) is not None]
+    # The hash of each, so that bytes which move from one file to the next change it, too.
+    digest = _digest("".join(file.name + _digest(file.content) for file in files).encode())
+    start = len(folder.name)
+    return {f"/static/{folder.name}.{digest}{file.name[start:]}": file for file in files}
+
+
+def _read(path: Path) -> StaticFile | None:
+    """None for what isn't served, such as what an editor left behind."""
+    media_type = _MEDIA_TYPES.get(path.suffix)
+    if media_type is None:
+        return None
+    return StaticFile(path.relative_to(_FOLDER).as_posix(), path.read_bytes(), media_type)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_HASH_CHARS]

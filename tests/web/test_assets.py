@@ -4,29 +4,69 @@ import hashlib
 import re
 from pathlib import Path
 
+import pytest
+
 from luckrig.web import assets
 from luckrig.web.headers import CONTENT_SECURITY_POLICY, PAGE_HEADERS, STATIC_HEADERS
 
 FOLDER = Path(assets.__file__).parent / "static"
 
 
-def test_every_file_is_served_under_its_hash() -> None:
-    files = assets.static_files()
-    assert {file.name for file in files.values()} == {path.name for path in FOLDER.iterdir()}
-    for url, file in files.items():
-        digest = hashlib.sha256(file.content).hexdigest()[:12]
-        stem, _, suffix = file.name.rpartition(".")
-        assert url == f"/static/{stem}.{digest}.{suffix}"
+def test_every_file_is_served() -> None:
+    paths = [path for path in FOLDER.rglob("*") if path.is_file()]
+    names = {path.relative_to(FOLDER).as_posix() for path in paths}
+    assert {file.name for file in assets.static_files().values()} == names
+    assert "subtext/rig.js" in names
+
+
+def test_a_file_stands_under_its_hash() -> None:
+    for url, file in assets.static_files().items():
         assert file.content == (FOLDER / file.name).read_bytes()
+        if "/" not in file.name:
+            digest = hashlib.sha256(file.content).hexdigest()[:12]
+            stem, _, suffix = file.name.rpartition(".")
+            assert url == f"/static/{stem}.{digest}.{suffix}"
+
+
+def test_scripts_of_a_folder_stand_beside_each_other() -> None:
+    """What one imports by its plain name is the other of the same version."""
+    files = assets.static_files()
+    modules = {url: file for url, file in files.items() if file.name.startswith("subtext/")}
+    folders = {url.rpartition("/")[0] for url in modules}
+    assert len(folders) == 1
+    (folder,) = folders
+    assert re.fullmatch(r"/static/subtext\.[0-9a-f]{12}", folder)
+    for file in modules.values():
+        for name in re.findall(r'from "(.*?)"', file.content.decode()):
+            assert name.startswith("./")
+            assert f"{folder}/{name[2:]}" in modules
+
+
+def test_a_folders_hash_changes_with_any_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "_FOLDER", tmp_path)
+    folder = tmp_path / "things"
+    folder.mkdir()
+    seen: set[str] = set()
+    for one, other in (("ab", "c"), ("a", "bc"), ("a", "bcd"), ("abc", "")):
+        (folder / "one.js").write_text(one)
+        (folder / "other.js").write_text(other)
+        (folder / "one.js.orig").write_text("what an editor left")
+        urls = list(assets.static_files())
+        assert [url.rpartition("/")[2] for url in urls] == ["one.js", "other.js"]
+        seen.add(urls[0].rpartition("/")[0])
+    assert len(seen) == 4
 
 
 def test_media_types() -> None:
     types = {file.name: file.media_type for file in assets.static_files().values()}
-    assert types == {
+    scripts = {name for name in types if name.endswith(".js")}
+    assert {types[name] for name in scripts} == {"text/javascript; charset=utf-8"}
+    assert {name: kind for name, kind in types.items() if name not in scripts} == {
         "app.css": "text/css; charset=utf-8",
         "desk.css": "text/css; charset=utf-8",
         "forms.css": "text/css; charset=utf-8",
-        "app.js": "text/javascript; charset=utf-8",
         "icon.svg": "image/svg+xml",
         "texts.css": "text/css; charset=utf-8",
     }
@@ -36,7 +76,7 @@ def test_static_files_ask_nobody_else_for_anything() -> None:
     for file in assets.static_files().values():
         text = file.content.decode().replace('xmlns="http://www.w3.org/2000/svg"', "")
         assert not re.search(
-            r"https?:|//[a-z]|@import|url\(|eval\(|innerHTML|document\.write", text
+            r"https?:|//[a-z]|@import|\burl\(|eval\(|innerHTML|document\.write", text
         )
 
 

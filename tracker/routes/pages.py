@@ -50,7 +50,7 @@ class Pages:
         return [
             Route("/", self.show_map),
             Route("/nodes/{node_id}", self.show_node),
-            Route("/static/{name}", self.send_static),
+            Route("/static/{name:path}", self.send_static),
         ]
 
     async def show_map(self, request: Request) -> Response:

@@ -7,9 +7,9 @@ import msgspec
 
 from luckrig.protocol.descriptor import Capability
 from luckrig.protocol.errors import PeerError
+from luckrig.protocol.names import Vendor
 from luckrig.protocol.wire import NodeStatus
 from luckrig.tracker.domain.listing import NodeQuery, Sort
-from luckrig.tracker.domain.names import Vendor
 from luckrig.tracker.routes.operations import Parameter
 
 _GB: Final = 10**9

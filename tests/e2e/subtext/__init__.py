@@ -1,0 +1,1 @@
+"""The browser's side of subtext, in real Chromium, against luckrig's own Python."""
