@@ -2,11 +2,13 @@
 
     keys/{name}.key       one Ed25519 private key, PKCS8 PEM, not encrypted, mode 0600
     keys/{name}.secret    32 random bytes in hex, mode 0600
+    connect.key           the sidecar's local key, mode 0600, see local_key.py
     log-heads.json        the descriptor logs' heads that were seen last, see heads.py
     audit-heads.json      the audit logs' heads, see admin/audit.py
     rules/*.toml          rule packs of a rig's owner, see rules.py
     config.toml           what a rig's owner chose, see config.py
     run/                  a running rig's socket, lock and state, mode 0700
+    history/*.json        replays of what was asked, mode 0700, see client/history/
 
 | name                       | whose key                 | id                        |
 |----------------------------|---------------------------|---------------------------|
@@ -19,7 +21,6 @@ A key that is lost can't be had back and a key that leaks can't be called back, 
 ever overwrites one, follows a symbolic link to one, or uses one that other people can read.
 """
 
-import errno
 import os
 import re
 import secrets
@@ -29,21 +30,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from luckrig.client.key_files import (
+    KEY_SUFFIX,
+    NOT_OURS_ALONE,
+    home_folder,
+    keys_folder,
+    read_key,
+    read_private,
+)
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import Kind, derive_id
 from luckrig.protocol.keys import KEY_BYTES, PrivateKey
 
-MAX_KEY_FILE_BYTES: Final = 4096
-"""An Ed25519 key in PEM has 119 bytes; some tools write comments around it."""
-
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_SUFFIX: Final = ".key"
 _SECRET_BYTES: Final = 32
-_NOT_OURS_ALONE: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True)
@@ -55,18 +58,22 @@ class Home:
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Home":
         """LUCKRIG_HOME, or .luckrig in the user's home folder."""
-        chosen = environ.get("LUCKRIG_HOME")
-        return cls(Path(chosen).expanduser() if chosen else Path.home() / ".luckrig")
+        return cls(home_folder(environ))
 
     @property
     def keys_folder(self) -> Path:
         """Where the key files are."""
-        return self.path / "keys"
+        return keys_folder(self.path)
 
     @property
     def rules_folder(self) -> Path:
         """Where a rig's owner puts rule packs."""
         return self.path / "rules"
+
+    @property
+    def history_folder(self) -> Path:
+        """Where replays are kept."""
+        return self.path / "history"
 
     @property
     def run_folder(self) -> Path:
@@ -77,13 +84,13 @@ class Home:
         """Where the key of that name is or would be. Raises LuckrigError on a bad name."""
         if _NAME.fullmatch(name) is None:
             raise _refused("A key's name has 1 to 64 characters a-z, 0-9 and -.")
-        return self.keys_folder / f"{name}{_SUFFIX}"
+        return self.keys_folder / f"{name}{KEY_SUFFIX}"
 
     def names(self) -> list[str]:
         """The names of all keys, sorted."""
         if not self.keys_folder.is_dir():
             return []
-        files = [path for path in self.keys_folder.iterdir() if path.suffix == _SUFFIX]
+        files = [path for path in self.keys_folder.iterdir() if path.suffix == KEY_SUFFIX]
         return sorted(path.stem for path in files if _NAME.fullmatch(path.stem))
 
     def load(self, name: str) -> PrivateKey:
@@ -145,7 +152,7 @@ class Home:
         found = self.keys_folder.stat()
         if found.st_uid != os.geteuid():
             raise _refused(f"{self.keys_folder} belongs to another user. Set LUCKRIG_HOME.")
-        if stat.S_IMODE(found.st_mode) & _NOT_OURS_ALONE:
+        if stat.S_IMODE(found.st_mode) & NOT_OURS_ALONE:
             # keys/ is ours alone to tighten; LUCKRIG_HOME may be a folder with other uses.
             self.keys_folder.chmod(0o700)
 
@@ -173,31 +180,8 @@ def key_to_pem(key: PrivateKey) -> bytes:
     )
 
 
-def key_from_pem(pem: bytes, *, source: str) -> PrivateKey:
-    """The key in a PEM. source: names it in errors. Raises LuckrigError on anything else."""
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except TypeError as error:
-        raise _refused(
-            f"{source} is locked with a passphrase. Unlock it first: openssl pkey -in … -out …"
-        ) from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _refused(f"{source} holds no private key in PEM.") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise _refused(f"{source} holds a key of another kind; luckrig uses Ed25519.")
-    return PrivateKey(key.private_bytes_raw())
-
-
-def read_key(path: Path) -> PrivateKey:
-    """A key file that only its owner can reach, and that is no link.
-
-    Raises FileNotFoundError, or LuckrigError with what is wrong and how to mend it.
-    """
-    return key_from_pem(_read_private(path), source=str(path))
-
-
 def _secret_from(path: Path) -> bytes:
-    text = _read_private(path).strip()
+    text = read_private(path).strip()
     try:
         secret = bytes.fromhex(text.decode("ascii"))
     except ValueError:
@@ -205,27 +189,6 @@ def _secret_from(path: Path) -> bytes:
     if len(secret) != _SECRET_BYTES:
         raise _refused(f"{path} doesn't hold {_SECRET_BYTES} bytes in hex. Restore it from a copy.")
     return secret
-
-
-def _read_private(path: Path) -> bytes:
-    try:
-        # O_NONBLOCK: opening a pipe that was put there must not hang.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise _refused(f"{path} is a symbolic link. Put the file itself there.") from error
-        raise
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise _refused(f"{path} is not a file.")
-        if found.st_uid != os.geteuid():
-            raise _refused(f"{path} belongs to another user.")
-        if stat.S_IMODE(found.st_mode) & _NOT_OURS_ALONE:
-            raise _refused(f"Other users can reach {path}. Close it: chmod 600 {path}")
-        return os.read(descriptor, MAX_KEY_FILE_BYTES)
-    finally:
-        os.close(descriptor)
 
 
 def write_new_file(path: Path, content: bytes) -> None:

@@ -39,6 +39,24 @@ async def register_at(client: "TrackerClient", user_key: PrivateKey, *, invite: 
     note("Your key is registered at this tracker.")
 
 
+async def register_if_needed(
+    client: "TrackerClient", user_key: PrivateKey, *, invite: str | None
+) -> None:
+    """The same, unless the tracker takes any key, or knows this one already."""
+    from luckrig.client.users import register as ask
+    from luckrig.client.users import registration
+
+    info = await registration(client)
+    if info.mode == "open" and info.work_bits <= 0:
+        return
+    try:
+        await ask(client, work=None, invite=None, user_key=user_key)
+    except LuckrigError as error:
+        if error.code != "registration_required":
+            raise
+        await register_at(client, user_key, invite=invite)
+
+
 def _work(info: RegistrationInfo, root_id: str, user_key: PrivateKey) -> str | None:
     if info.work_bits > MAX_WORK_BITS:
         raise LuckrigError("registration_required", "The tracker asks for endless work.")

@@ -10,16 +10,15 @@ import click
 import msgspec
 
 from luckrig.cli.home import (
-    MAX_KEY_FILE_BYTES,
     Home,
     id_of,
-    key_from_pem,
     key_to_pem,
     write_new_file,
 )
 from luckrig.cli.options import Command, json_option
 from luckrig.cli.output import Cell, Column, note, print_json, print_table, say
 from luckrig.cli.rotate import command as rotate
+from luckrig.client.key_files import MAX_KEY_FILE_BYTES, key_from_pem
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import KEY_BYTES, PrivateKey
 

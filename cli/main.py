@@ -60,6 +60,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     ),
     "nodes": LazyCommand("luckrig.cli.nodes:command", "List the rigs on the map, rarest first."),
     "token": LazyCommand("luckrig.cli.token:command", "Get a token for one rig."),
+    "connect": LazyCommand(
+        "luckrig.cli.connect:command", "Let any OpenAI app here use the whole network."
+    ),
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),
     "doctor": LazyCommand(
         "luckrig.cli.doctor.command:doctor", "Find out what keeps your rig from working."
@@ -68,6 +71,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "notes": LazyCommand("luckrig.cli.notes:command", "Read and write tuning notes about rigs."),
     "filter": LazyCommand(
         "luckrig.cli.filter:command", "See which rule a text breaks, on this machine."
+    ),
+    "replay": LazyCommand(
+        "luckrig.cli.replay.command:command", "Play back and compare what rigs answered."
     ),
     "score": LazyCommand("luckrig.cli.score:command", "Show what you contributed, and why."),
     "report": LazyCommand(

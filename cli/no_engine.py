@@ -25,7 +25,7 @@ from luckrig.nodeproxy.engines.detect import Examined, Found, Missed
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.errors import LuckrigError
-from luckrig.tracker.domain.names import model_key
+from luckrig.protocol.names import model_key
 
 MAX_FITS: Final = 8
 MAX_CPU_PARAMETERS: Final = 9_000_000_000

@@ -20,9 +20,9 @@ from luckrig.cli.output import (
 )
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor import Hardware, Offer
+from luckrig.protocol.names import model_key, quantization_key
 from luckrig.protocol.wire import NodePage, NodeStatus, NodeView
 from luckrig.tracker.domain.listing import Sort
-from luckrig.tracker.domain.names import model_key, quantization_key
 
 SHORT_ID_CHARS: Final = 10
 """n1 and eight characters: 40 bits, so that nobody makes a look-alike in passing."""

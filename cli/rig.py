@@ -145,6 +145,7 @@ def _settings(
         models=plan.models,
         wishes=plan.wishes,
         state_path=plan.state_path,
+        subtext=plan.subtext,
     )
 
 

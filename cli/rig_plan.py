@@ -14,10 +14,12 @@ from luckrig.nodeproxy.hours import local_zone_name
 from luckrig.nodeproxy.opening import Wishes
 from luckrig.nodeproxy.settings import (
     ModerationSettings,
+    SubtextPace,
     engine_api_key,
     engine_context,
     metrics_token,
     moderation_settings,
+    subtext_pace,
 )
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
@@ -40,7 +42,7 @@ class RigPlan:
     max_active: None for as many as the engine can run at once. moderation: the service that checks
     texts, if there is one. rules: the owner's packs. metrics_token: lets its bearer read /metrics
     from afar. models: the only ones to offer, None for all. wishes: when the owner wants requests.
-    state_path: where the owner's pause outlives a restart.
+    state_path: where the owner's pause outlives a restart. subtext: how sealed streams leave.
     """
 
     engine_url: str
@@ -60,6 +62,7 @@ class RigPlan:
     models: frozenset[str] | None = None
     wishes: Wishes = field(default_factory=Wishes)
     state_path: Path | None = None
+    subtext: SubtextPace = field(default_factory=SubtextPace)
 
 
 def plan_rig(
@@ -89,6 +92,7 @@ def plan_rig(
         models=None if rig.models is None else frozenset(rig.models),
         wishes=config.wishes(local_zone_name(environ)),
         state_path=folder / STATE_FILE,
+        subtext=chosen(subtext_pace, environ),
     )
 
 

@@ -33,12 +33,23 @@ WS_MAX_BYTES: Final = 65_600
 
 
 @asynccontextmanager
-async def serving(app: Any, sock: socket.socket) -> AsyncGenerator[None, None]:
-    """Serve the application on the socket while the block runs; the socket is closed after it."""
+async def serving(
+    app: Any,
+    sock: socket.socket,
+    *,
+    http: "type[HttpProtocol] | None" = None,
+    speaks_websocket: bool = True,
+    grace_seconds: int = GRACE_SECONDS,
+) -> AsyncGenerator[None, None]:
+    """Serve the application on the socket while the block runs; the socket is closed after it.
+
+    http: of each connection, HttpProtocol if none is given. speaks_websocket: or else a WebSocket's
+    request is one like any other. grace_seconds: for requests that run when the block ends.
+    """
     config = uvicorn.Config(
         app,
-        http=_HttpProtocol,
-        ws=_WebSocketProtocol,
+        http=http or HttpProtocol,
+        ws=_WebSocketProtocol if speaks_websocket else "none",
         ws_max_size=WS_MAX_BYTES,
         ws_per_message_deflate=False,  # what passes is short, or sealed, or both
         ws_ping_interval=None,  # the tunnel has its own PING, which both ends count
@@ -49,7 +60,7 @@ async def serving(app: Any, sock: socket.socket) -> AsyncGenerator[None, None]:
         server_header=False,
         proxy_headers=False,  # nobody here believes X-Forwarded-For
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,
     )
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     server = _Server(config)
@@ -64,7 +75,7 @@ async def serving(app: Any, sock: socket.socket) -> AsyncGenerator[None, None]:
         sock.close()
 
 
-class _HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """Lets an application drop a connection whose client doesn't read: see tracker/relay/http.py.
 
     uvicorn has no deadline for a slow reader, and closing waits until everything was sent.

@@ -58,7 +58,7 @@ def command(
     """
     if as_env and as_json:
         raise click.UsageError("--env and --json exclude each other.")
-    user_key = _user_key(Home.from_env(os.environ))
+    user_key = load_user_key(Home.from_env(os.environ))
     try:
         detail, reply = asyncio.run(_get_token(tracker, node, user_key, ttl, note_id))
     except LuckrigError as error:
@@ -76,7 +76,8 @@ def command(
         say(reply.token)
 
 
-def _user_key(home: Home) -> PrivateKey:
+def load_user_key(home: Home) -> PrivateKey:
+    """Your key, made on first use, which is then said."""
     is_new = USER_KEY not in home.names()
     key = home.load_or_create(USER_KEY)
     if is_new:

@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tools.make_data_table import PAGE, data_table
 
 from luckrig.cli.main import COMMANDS
 from luckrig.cli.node import COMMANDS as NODE_COMMANDS
+from luckrig.client.history.replay import Figures, Kind, Replay, Rig
 from luckrig.protocol.errors import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,15 @@ def test_every_setting_is_documented() -> None:
 def test_the_page_of_what_is_stored_is_the_trackers_list() -> None:
     """Which tests/tracker/test_people.py compares with the database."""
     assert PAGE.read_text("utf-8") == data_table(), "run python tools/make_data_table.py"
+
+
+def test_the_page_of_replays_names_every_field() -> None:
+    text = (ROOT / "docs" / "REPLAYS.md").read_text("utf-8")
+    cells = re.findall(r"^\| ((?:`\w+` ?)+)\|", text, re.MULTILINE)
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    fields = {name for kind in (Replay, Rig, Figures) for name in kind.__struct_fields__}
+    assert fields <= named
+    assert named - fields == {*get_args(Kind), "kind"}
 
 
 def test_every_linked_file_exists() -> None:

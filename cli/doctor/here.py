@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 from luckrig.cli.config import BACKUP_FILE, Config, config_path, read_config
 from luckrig.cli.doctor.result import CheckResult, failed, ok, skipped
-from luckrig.cli.home import Home, read_key
+from luckrig.cli.home import Home
 from luckrig.cli.rig_plan import chosen, chosen_moderation
 from luckrig.cli.rules import own_packs
+from luckrig.client.key_files import read_key
 from luckrig.nodeproxy.control import RigStatus
 from luckrig.nodeproxy.engines.advice import what_to_do
 from luckrig.nodeproxy.engines.detect import Examined, Found, Missed

@@ -11,7 +11,7 @@ POISON = "".join(ATTACKS) + "".join(sorted(FORBIDDEN)) + "\r\nopen\x85\n  reason
 """Everything at once: what sets clipboards, fakes links, moves cursors, turns and breaks lines."""
 
 
-def poisoned(document: msgspec.Struct) -> tuple[bytes, int]:
+def poisoned(document: msgspec.Struct, poison: str = POISON) -> tuple[bytes, int]:
     """The same answer as JSON, hostile wherever its type allows; and in how many fields.
 
     A field whose type refuses the text stays: there the client is what refuses it.
@@ -20,7 +20,7 @@ def poisoned(document: msgspec.Struct) -> tuple[bytes, int]:
     count = 0
     for holder, key in list(_texts(plain)):
         before = holder[key]
-        for text in (POISON, POISON[:40], "\x1b]0;x"):
+        for text in (poison, poison[:40], "\x1b]0;x"):
             holder[key] = text
             if _is_one(plain, kind):
                 count += 1

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from luckrig.cli.home import Home, id_of, key_from_pem, key_to_pem, kind_of, write_new_file
+from luckrig.cli.home import Home, id_of, key_to_pem, kind_of, write_new_file
+from luckrig.client.key_files import key_from_pem
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
 

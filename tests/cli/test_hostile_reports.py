@@ -33,7 +33,10 @@ from tests.cli.operated import Operated
 from tests.cli.poison import POISON, poisoned
 from tests.cli.test_output import assert_harmless
 from tests.client.fake_tracker import FakeTracker, Reply
+from tests.web.xss import XSS
 
+SCRIPTS = "\n".join(XSS)
+"""Nothing to a terminal; but rich has markup, links and emoji of its own."""
 NODE_ID, USER_ID, TICKET = "n1" + "a" * 32, "u1" + "a" * 32, "t" * 43
 CASE_ID, DECISION_ID, APPEAL_ID = "case-00000000001", "decision-00000001", "appeal-000000001"
 SENT = ("--category", "terms", "--reason", POISON, "--name", POISON[:200], "--email", "a@b.example")
@@ -182,11 +185,12 @@ TRIES = [
 ]
 
 
-@pytest.mark.parametrize("columns", ["80", ""])
+@pytest.mark.parametrize(("columns", "poison"), [("80", POISON), ("", POISON), ("", SCRIPTS)])
 @pytest.mark.parametrize("tried", TRIES, ids=[" ".join(each.args[:2]) for each in TRIES])
 def test_no_field_of_any_answer_steers_a_terminal(
     tried: Try,
     columns: str,
+    poison: str,
     luckrig: Luckrig,
     tracker: FakeTracker,
     home: Home,
@@ -197,7 +201,7 @@ def test_no_field_of_any_answer_steers_a_terminal(
         monkeypatch.setenv("COLUMNS", columns)
     page = CasePage(cases=[CASE], open=1, appealed=1, next=None)
     for path, answer in {"me/score": SCORE, "admin/cases": page, **tried.answers}.items():
-        body, count = poisoned(answer)
+        body, count = poisoned(answer, poison)
         assert path not in tried.answers or count >= tried.fields
         tracker.lies(Reply([body]), path=f"/api/v1/{path}")
     for options in ((), ("--json",)):

@@ -21,8 +21,8 @@ from luckrig.nodeproxy.tunnel.client import TunnelState
 from luckrig.protocol.descriptor import Hardware, Offer
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.names import model_key
 from luckrig.protocol.telemetry import GpuReading
-from luckrig.tracker.domain.names import model_key
 
 ROOT = derive_id("r1", PrivateKey(b"root" * 8).public)
 EVIL = "\x1b]0;owned\x07\u202efdp\u2066\n\x9b31m"

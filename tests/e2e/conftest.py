@@ -13,9 +13,11 @@ import psutil
 import pytest
 from playwright.sync_api import Browser
 
+from luckrig.client.wanted import AUTO
 from tests.e2e.browsers import chromium
 from tests.e2e.commands import COMMAND, environ
-from tests.e2e.stock_rig import StockRig, running_stock_rig
+from tests.e2e.sidecars import running_network, running_sidecar
+from tests.e2e.stock_rig import MODEL, StockRig, running_stock_rig
 
 HERE: Final = Path(__file__).parent
 SECONDS: Final = 60
@@ -87,7 +89,36 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
-def stock_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockRig]:
+def bare_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockRig]:
     """A rig in front of the real engine, for stock clients; with tools and embeddings."""
     with running_stock_rig(tmp_path_factory.mktemp("stock-rig")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def stock_network(bare_rig: StockRig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a tracker, with one more rig in front of the same engine."""
+    rig = ("--engine", bare_rig.engine_url, "--listen", "127.0.0.1:0")
+    with running_network(tmp_path_factory.mktemp("network"), rig) as address:
+        yield address
+
+
+@pytest.fixture(scope="session", params=["rig", "sidecar", "sealed"])
+def stock_rig(
+    request: pytest.FixtureRequest,
+    bare_rig: StockRig,
+    stock_network: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[StockRig]:
+    """The same engine in three ways: a rig with a token, `luckrig connect`, and that with subtext.
+
+    Stock clients can't tell them apart, but by what is listed.
+    """
+    if request.param == "rig":
+        yield bare_rig
+        return
+    option = "--subtext" if request.param == "sealed" else "--plain"
+    with running_sidecar(tmp_path_factory.mktemp("user"), stock_network, option) as sidecar:
+        yield StockRig(
+            sidecar.base_url, bare_rig.engine_url, bare_rig.call, [AUTO, MODEL], lambda: sidecar.key
+        )

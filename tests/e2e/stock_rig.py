@@ -7,7 +7,7 @@ own grammar allows nothing but a call that follows the tool's schema.
 
 import asyncio
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,20 +45,17 @@ TEMPLATE: Final = """\
 
 @dataclass(frozen=True)
 class StockRig:
-    """Where it is. call: fields of a chat that make the model call a tool."""
+    """What clients are told of it, or of the sidecar through which they use it.
 
-    origin: str
+    call: fields of a chat that make the model call a tool. models: what is listed. token: makes a
+    new one, for they live five minutes, the rig as long as the session.
+    """
+
+    base_url: str
     engine_url: str
     call: dict[str, Any]
-
-    @property
-    def base_url(self) -> str:
-        """What clients are told."""
-        return f"{self.origin}/v1"
-
-    def token(self) -> str:
-        """A new one: they live five minutes, the rig as long as the session."""
-        return make_token()
+    models: list[str]
+    token: Callable[[], str]
 
 
 def write_model(path: Path) -> int:
@@ -89,7 +86,7 @@ def running_stock_rig(folder: Path) -> Generator[StockRig, None, None]:
             start_engine(spec, log_path=folder / "engine.log") as engine,
             running_rig(engine.url) as rig,
         ):
-            started.append(StockRig(rig.origin, engine.url, call))
+            started.append(StockRig(f"{rig.origin}/v1", engine.url, call, [MODEL], make_token))
             ready.set()
             await stop.wait()
 

@@ -52,8 +52,8 @@ def _is_installed(folder: str, version: str) -> bool:
     return manifest.exists() and json.loads(manifest.read_text("utf-8"))["version"] == version
 
 
-def test_whole_and_streamed_agree(answers: Any) -> None:
-    assert answers["models"] == [MODEL]
+def test_whole_and_streamed_agree(stock_rig: StockRig, answers: Any) -> None:
+    assert answers["models"] == stock_rig.models
     assert answers["whole"]
     assert answers["streamed"] == answers["whole"]
     assert answers["usage"]["completion_tokens"] > 0

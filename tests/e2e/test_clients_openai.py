@@ -51,8 +51,8 @@ async def async_client(stock_rig: StockRig) -> AsyncIterator[openai.AsyncOpenAI]
         yield client
 
 
-def test_models_are_listed(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == [MODEL]
+def test_models_are_listed(stock_rig: StockRig, client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == stock_rig.models
 
 
 def test_chat_whole_and_streamed_agree(client: openai.OpenAI) -> None:

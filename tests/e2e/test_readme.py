@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import commands
 from tests.e2e.conftest import Demo
+from tests.e2e.sidecars import running_sidecar
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 BIN = Path(sys.executable).parent
@@ -25,6 +27,7 @@ def snippet(language: str, containing: str) -> str:
 def run(script: str, demo: Demo) -> str:
     """Run a shell script as a second terminal would; its output."""
     environ = {
+        **commands.environ(demo.home),
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "HOME": str(demo.home),
         "LUCKRIG_HOME": str(demo.home / "luckrig"),
@@ -47,6 +50,18 @@ def test_curl_snippet_streams(demo: Demo) -> None:
 
 def test_python_snippet_streams(demo: Demo) -> None:
     script = demo.home / "snippet.py"
-    script.write_text(snippet("python", "OpenAI()"), encoding="utf-8")
+    script.write_text(snippet("python", "OPENAI_MODEL"), encoding="utf-8")
     out = run(snippet("sh", "token --env") + f"python {script}", demo)
     assert len(out.split()) > 5
+
+
+def test_sidecar_snippet_lists_and_asks(demo: Demo) -> None:
+    script = demo.home / "sidecar.py"
+    script.write_text(snippet("python", "luckrig/auto"), encoding="utf-8")
+    with running_sidecar(demo.home / "luckrig", demo.announced["tracker"]) as sidecar:
+        port = sidecar.base_url.rpartition(":")[2].removesuffix("/v1")
+        export = snippet("sh", "connect --print-env").replace("-env", f"-env --port {port}")
+        models, told, *_ = run(export + f"python {script}", demo).splitlines()
+    assert models == "['luckrig/auto', 'tiny']"
+    assert told.startswith("Demo rig ")
+    assert len(told) > len("Demo rig ")

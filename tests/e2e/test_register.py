@@ -1,16 +1,10 @@
 """`luckrig register` as somebody with an idle machine types it: real processes, a real engine."""
 
 import json
-import os
-import pty
-import re
-import select
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +16,7 @@ from luckrig.cli.config import read_config
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from tests.e2e.commands import COMMAND, Owner, environ, finished, running
+from tests.e2e.terminals import on_a_terminal
 
 NOT_A_TRACKER = derive_id("r1", PrivateKey(b"none" * 8).public)
 ON_THE_MAP_SECONDS = 5.0
@@ -173,73 +168,6 @@ def test_plain_says_a_line_for_each_change(tmp_path: Path, tracker: Any) -> None
     out, err = process.communicate(timeout=15)
     assert process.returncode == 0
     assert "\x1b" not in "".join(lines) + out + err
-
-
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-@dataclass
-class Terminal:
-    """A command on a terminal of its own, 80 by 24."""
-
-    process: "subprocess.Popen[bytes]"
-    master: int
-    _unread: str = ""  # one read may bring more than was waited for
-
-    def expect(self, pattern: str) -> str:
-        """Read until it was printed; all up to there since the last time, colours aside."""
-        while (found := re.search(pattern, self._unread)) is None:
-            ready, _, _ = select.select([self.master], [], [], 15)
-            assert ready, f"{pattern!r} never came: {self._unread}"
-            try:
-                data = os.read(self.master, 65_536)
-            except OSError:  # Linux says so when the other end is closed
-                data = b""
-            assert data, f"{pattern!r} never came: {self._unread}"
-            self._unread = _ANSI.sub("", self._unread + data.decode("utf-8", "replace"))
-        screen, self._unread = self._unread[: found.end()], self._unread[found.end() :]
-        return screen
-
-    def type(self, text: str) -> None:
-        """As if on a keyboard."""
-        os.write(self.master, text.encode("utf-8"))
-
-    def rest(self) -> str:
-        """Everything until its end."""
-        text = ""
-        try:
-            while data := os.read(self.master, 65_536):
-                text += data.decode("utf-8", "replace")
-        except OSError:
-            pass
-        return text
-
-
-@contextmanager
-def on_a_terminal(home: Path, *command: str) -> Generator[Terminal, None, None]:
-    """Run a command there."""
-    master, slave = pty.openpty()
-    variables = environ(home) | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-    process = subprocess.Popen(  # noqa: S603 -- our own command line
-        [sys.executable, "-c", _ON_TERMINAL, *command], env=variables,
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-    )  # fmt: skip
-    os.close(slave)
-    try:
-        yield Terminal(process, master)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        os.close(master)
-        process.wait(15)
-
-
-_ON_TERMINAL = """
-import fcntl, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C becomes a signal
-from luckrig.cli.main import main
-main()
-"""
 
 
 @pytest.mark.timeout(60)

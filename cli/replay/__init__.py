@@ -1,0 +1,1 @@
+"""`luckrig replay`: what rigs answered, played back, compared, exported and deleted."""
