@@ -63,6 +63,10 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "connect": LazyCommand(
         "luckrig.cli.connect:command", "Let any OpenAI app here use the whole network."
     ),
+    "chat": LazyCommand("luckrig.cli.chat.command:command", "Talk to a rig, or pipe it a text."),
+    "race": LazyCommand(
+        "luckrig.cli.race.command:command", "Send one prompt to several rigs, side by side."
+    ),
     "node": LazyCommand("luckrig.cli.node:node", "Put your own rig on the map."),
     "doctor": LazyCommand(
         "luckrig.cli.doctor.command:doctor", "Find out what keeps your rig from working."

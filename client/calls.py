@@ -42,6 +42,7 @@ class Reply:
     names, the rig's; without lengths, connection and encoding. rig: as it signed itself. model: its
     name for the model. subtext: whether both ways were sealed. is_stream: the body is server-sent
     events, comments (`: queue …`) included. tries: rigs that were asked, the last one gave this.
+    sent_at: when the request left for this rig, seconds of the caller's monotonic clock.
 
     Iterate it once, to its end, or aclose() it: that ends the request at the rig. A stream that
     breaks ends with `data: {"error": …}` (code rig_lost) and without [DONE]; a body that isn't a
@@ -57,6 +58,7 @@ class Reply:
     pieces: AsyncIterator[bytes]
     tries: int = 1
     close: Callable[[], Awaitable[None]] = field(default=lambda: _nothing())
+    sent_at: float | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self.pieces

@@ -1,8 +1,9 @@
-"""Makes the README's pictures of `luckrig register` from the real screens, with made-up data.
+"""Makes the README's pictures of `luckrig register` and `race` from the real screens.
 
-    python tools/make_pictures.py         writes docs/pictures/register.svg and dashboard.svg
+    python tools/make_pictures.py         writes docs/pictures/*.svg
 
-The same data give the same bytes, so a diff of a picture is a diff of a screen.
+The data are made up. The same data give the same bytes, so a diff of a picture is a diff of a
+screen.
 """
 
 import io
@@ -13,19 +14,27 @@ from typing import Final
 from rich.console import Console, RenderableType
 
 from luckrig.cli import dashboard, preview
+from luckrig.cli.race.lanes import Lane
+from luckrig.cli.race.view import render as render_race
+from luckrig.client.calling.matching import Candidate
+from luckrig.client.chat_events import Waiting
+from luckrig.client.history.replay import Piece
 from luckrig.nodeproxy.control import RigStatus
 from luckrig.nodeproxy.counters import RecentError
 from luckrig.nodeproxy.opening import Wishes
 from luckrig.nodeproxy.tunnel.client import TunnelState
 from luckrig.protocol.address import TrackerAddress
-from luckrig.protocol.descriptor import Hardware, Offer
+from luckrig.protocol.descriptor import EngineInfo, Hardware, Offer, Policy
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.schedule import Schedule, parse_windows
 from luckrig.protocol.telemetry import GpuReading
+from luckrig.protocol.wire import NodeView
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 COLUMNS: Final = 80
+RACE_COLUMNS: Final = 112
+RACE_LINES: Final = 13
 
 _NODE: Final = derive_id("n1", PrivateKey(b"node" * 8).public)
 _OWNER: Final = derive_id("u1", PrivateKey(b"user" * 8).public)
@@ -124,14 +133,60 @@ def example_view() -> dashboard.View:
     )
 
 
+def example_race() -> list[Lane]:
+    """Three rigs in the middle of one reply: two under way, one that waits."""
+    rigs = (
+        ("Attic 4090", "NVIDIA GeForce RTX 4090", "Q4_K_M", 21, 182.0, 7.0),
+        ("Studio", "Apple M2 Ultra", "Q8_0", 13, 241.0, 17.0),
+        ("Pi cluster", None, "IQ4_XS", 0, 0.0, 0.0),
+    )
+    lanes: list[Lane] = []
+    for number, (name, gpu, quant, words, first_ms, pause_ms) in enumerate(rigs, start=1):
+        offer = Offer(model="qwen3:8b", quantization=quant, context_length=32_768)
+        key = PrivateKey(bytes([number]) * 32)
+        rig = NodeView(
+            id=derive_id("n1", key.public), name=name, status="available", scarcity=0.4,
+            hardware=Hardware(gpu=gpu, vram_bytes=None, cpu="Cortex-A76", ram_bytes=None),
+            offers=[offer], note="", engine=EngineInfo(kind="llama-server"), queue=None,
+            policy=Policy(max_active=1, max_queue=8), base_url=_ORIGIN,
+            owner_id=_OWNER, listed_at=_AT, last_seen_at=_AT, seq=1,
+        )  # fmt: skip
+        lane = Lane(number, Candidate(rig, offer))
+        if not words:
+            lane.see(Waiting(position=2, eta_seconds=9, ticket="abcdefghijklmnop"))
+        for count, word in enumerate(_REPLY.split(" ")[: words * 2]):
+            lane.see(Piece(first_ms + count * pause_ms, "text", word + " "))
+        lanes.append(lane)
+    return lanes
+
+
+_REPLY: Final = (
+    "Sunlight holds every colour. On its way through the air the short, blue waves are"
+    " scattered far more than the long, red ones, so blue light reaches your eyes from every"
+    " direction of the sky. In the evening its way is longer and most of the blue is gone."
+)
+
+
+def race_picture() -> str:
+    """The panels, on a wider terminal."""
+    console = _console(RACE_COLUMNS)
+    lanes = example_race()
+    console.print(render_race(lanes, console, across=len(lanes), lines=RACE_LINES))
+    return console.export_svg(title="luckrig race qwen3:8b", unique_id="luckrig-race")
+
+
 def picture(screen: RenderableType, *, title: str, unique_id: str) -> str:
     """The screen as an SVG. unique_id: keeps the styles of two pictures in one page apart."""
-    console = Console(
-        record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, markup=False,
-        highlight=False, emoji=False, color_system="truecolor", legacy_windows=False,
-    )  # fmt: skip
+    console = _console(COLUMNS)
     console.print(screen)
     return console.export_svg(title=title, unique_id=unique_id)
+
+
+def _console(columns: int) -> Console:
+    return Console(
+        record=True, width=columns, file=io.StringIO(), force_terminal=True, markup=False,
+        highlight=False, emoji=False, color_system="truecolor", legacy_windows=False,
+    )  # fmt: skip
 
 
 def pictures() -> dict[str, str]:
@@ -141,6 +196,7 @@ def pictures() -> dict[str, str]:
         "register.svg": picture(
             preview.render(example_preview()), title=title, unique_id="luckrig-register"
         ),
+        "race.svg": race_picture(),
         "dashboard.svg": picture(
             dashboard.render(example_view()), title=title, unique_id="luckrig-dashboard"
         ),

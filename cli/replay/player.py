@@ -1,7 +1,7 @@
 """Plays a reply back as it came. Time is passed in, so that a test needs none."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -86,11 +86,19 @@ class Progress:
         return f"{(self._pieces - 1) * self._tokens_per_piece / seconds:.1f} tok/s"
 
 
+class Below(Protocol):
+    """A line below the text that is drawn again and again, in a thread of rich's."""
+
+    def __rich__(self) -> Text:
+        """Part of rich's interface."""
+        ...
+
+
 class Stage:
     """Where the text goes: rows that are full stay, the last one grows. A change of kind begins
     a new row, below a heading. Works on any console; a live one shows `below` under the text."""
 
-    def __init__(self, console: Console, below: Progress | None) -> None:
+    def __init__(self, console: Console, below: Below | None) -> None:
         self._console = console
         self._below = below
         self._sanitizer = Sanitizer()
@@ -151,4 +159,4 @@ class Stage:
 
     def _frame(self) -> Text:
         below = self._below.__rich__() if self._below is not None else Text()
-        return Text("\n").join([self._row, below])
+        return Text("\n").join([self._row, below] if self._row.plain else [below])

@@ -34,6 +34,7 @@ from luckrig.protocol.descriptor import Offer
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import is_node_id
 from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.receipts import Measured
 from luckrig.protocol.wire import NodeView
 
 MAX_TRIES: Final = 4
@@ -56,9 +57,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class CallSettings:
-    """How calls are made. share_timings: send one's own measurements with countersignatures."""
+    """How calls are made. share_timings: send one's own measurements with countersignatures.
+
+    tell_shared: gets each of those before it leaves.
+    """
 
     share_timings: bool = False
+    tell_shared: Callable[[Measured], None] | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
@@ -217,6 +222,7 @@ class Network:
             pieces=body,
             close=body.aclose,
             tries=len(run.problems) + 1,
+            sent_at=answer.sent_at,
         )
 
     def _learn(self, witness: Witness, standing: Standing, model: str, token: str) -> None:
@@ -224,6 +230,8 @@ class Network:
             standing.measured(model, measure)
         if witness.receipt is not None:
             measured = witness.measured if self._settings.share_timings else None
+            if measured is not None and self._settings.tell_shared is not None:
+                self._settings.tell_shared(measured)
             seen = Witnessed(token=token, output_bytes=witness.output_bytes, measured=measured)
             self._receipts.put(witness.receipt, seen)
 

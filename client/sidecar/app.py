@@ -10,9 +10,10 @@ from urllib.parse import unquote
 
 from luckrig.client.calls import Ask, Caller, Reply
 from luckrig.client.history.replay import Mode, Outcome, make_replay_id
+from luckrig.client.history.take import Question, Take
 from luckrig.client.sidecar.asgi import Receive, Scope, Send, target_of
 from luckrig.client.sidecar.exchange import Exchange, not_allowed
-from luckrig.client.sidecar.finished import Finished, Keeper, Question, Take
+from luckrig.client.sidecar.finished import Finished, Keeper, ending
 from luckrig.client.sidecar.guard import Guard
 from luckrig.client.sidecar.models import find_model, list_models
 from luckrig.client.sidecar.passing import reply_headers, whole_body
@@ -143,8 +144,9 @@ class Sidecar:
                 outcome, error_code = "failed", error.code
                 raise
             finally:
-                ended_at = self._chances.monotonic()
-                self._keeper.keep(partial(take.end, outcome, ended_at, error_code))
+                end = partial(ending, take, reply, ask.path)
+                at = self._chances.monotonic()
+                self._keeper.keep(partial(end, outcome=outcome, at=at, error=error_code))
 
     async def _call(self, ask: Ask) -> Reply:
         """A rig's reply. The end of a request that gets none is told here."""

@@ -2,28 +2,22 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
 
 from luckrig.client.calls import Reply
-from luckrig.client.history.recorder import Asked, Recorder
-from luckrig.client.history.replay import Mode, Outcome, Replay, Rig
+from luckrig.client.history.replay import Mode, Outcome, Replay
 from luckrig.client.history.store import History
+from luckrig.client.history.take import Take
 from luckrig.protocol.errors import LuckrigError
-from luckrig.protocol.events import SseSplitter
 
 MAX_WAITING: Final = 64
 """Ended requests that wait for disk and terminal; further ones are dropped, requests never wait."""
 PRUNE_EVERY: Final = 64
 """Replays: old ones are removed at the first and then so often. It takes a look at every file."""
-
-_QUEUE: Final = re.compile(rb"^: queue position=(\d{1,9}) eta=(\d{1,9}(?:\.\d+)?|unknown)", re.M)
-_MAX_LABEL_CHARS: Final = 200
 
 _log = logging.getLogger(__name__)
 
@@ -54,85 +48,34 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     replay: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is known of a request before a rig answers. at: seconds of a monotonic clock."""
+def ending(
+    take: Take, reply: Reply, path: str, *, outcome: Outcome, at: float, error: str | None
+) -> tuple[Finished, Replay]:
+    """What became of a reply that passed by; takes as long as reading the request does.
 
-    replay_id: str
-    created_at: float
-    at: float
-    tracker: str | None
-    path: str
-    body: bytes
-
-
-class Take:
-    """Watches one reply pass by. Whatever a rig sends, nothing here raises."""
-
-    def __init__(self, question: Question, reply: Reply, *, is_stream: bool) -> None:
-        """is_stream: whether one was asked for."""
-        self._reply = reply
-        self._path = question.path
-        asked = Asked(
-            replay_id=question.replay_id,
-            created_at=question.created_at,
-            tracker=question.tracker,
-            rig=rig_of(reply),
-            endpoint=question.path,
-            request=question.body,
-            streamed=is_stream,
-            mode="subtext" if reply.subtext else "plain",
-        )
-        self._recorder = Recorder(asked, sent_at=question.at)
-        self._splitter: SseSplitter | None = SseSplitter()
-        self._may_have_failed = reply.status != 200
-
-    def piece(self, data: bytes, at: float) -> None:
-        """The next bytes of a stream."""
-        if self._splitter is None:
-            return
-        if b'"error"' in data:
-            self._may_have_failed = True
-        if data.startswith(b":"):
-            for position, eta in _QUEUE.findall(data):
-                wait = None if eta == b"unknown" else float(eta)
-                self._recorder.queued(int(position), wait, at)
-        try:
-            for event in self._splitter.feed(data):
-                self._recorder.see(event.data, at)
-        except LuckrigError:  # an event without end: the client gets it, the replay ends here
-            self._splitter = None
-
-    def whole(self, body: bytes, at: float) -> None:
-        """A reply in one piece."""
-        self._recorder.whole(body, at)
-
-    def end(self, outcome: Outcome, at: float, error: str | None) -> tuple[Finished, Replay]:
-        """What became of it; takes as long as reading the request does."""
-        reply, replay = self._reply, self._recorder.end(outcome, at, error_code=error)
-        if outcome == "complete" and self._may_have_failed:
-            failed = self._recorder.end("failed", at)
-            replay = failed if failed.error_code is not None or reply.status != 200 else replay
-        figures, counted = replay.figures, _counted_by_rig(replay.timing)
-        finished = Finished(
-            path=self._path,
-            status=reply.status,
-            mode=replay.mode,
-            outcome=replay.outcome,
-            error=replay.error_code,
-            rig=reply.rig.id,
-            name=reply.rig.name,
-            gpu=reply.rig.hardware.gpu,
-            model=reply.model,
-            streamed=replay.streamed,
-            prompt_tokens=figures.prompt_tokens,
-            # Without `include_usage` a stream's usage isn't sent, and the rig's timing has it.
-            completion_tokens=figures.completion_tokens if counted is None else counted,
-            tokens_per_second=figures.rig_tokens_per_second or figures.tokens_per_second,
-            ttft_ms=figures.ttft_ms,
-            total_ms=figures.total_ms,
-        )
-        return finished, replay
+    at: seconds of the monotonic clock of take's question.
+    """
+    replay = take.end(outcome, at, error)
+    figures, counted = replay.figures, _counted_by_rig(replay.timing)
+    finished = Finished(
+        path=path,
+        status=reply.status,
+        mode=replay.mode,
+        outcome=replay.outcome,
+        error=replay.error_code,
+        rig=reply.rig.id,
+        name=reply.rig.name,
+        gpu=reply.rig.hardware.gpu,
+        model=reply.model,
+        streamed=replay.streamed,
+        prompt_tokens=figures.prompt_tokens,
+        # Without `include_usage` a stream's usage isn't sent, and the rig's timing has it.
+        completion_tokens=figures.completion_tokens if counted is None else counted,
+        tokens_per_second=figures.rig_tokens_per_second or figures.tokens_per_second,
+        ttft_ms=figures.ttft_ms,
+        total_ms=figures.total_ms,
+    )
+    return finished, replay
 
 
 class _Counted(msgspec.Struct):
@@ -145,27 +88,6 @@ def _counted_by_rig(timing: msgspec.Raw | None) -> int | None:
         return msgspec.json.decode(timing or b"{}", type=_Counted).completion_tokens
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-
-
-def rig_of(reply: Reply) -> Rig:
-    """Which rig answered, as a replay keeps it."""
-    view = reply.rig
-    offer = next((each for each in view.offers if each.model == reply.model), None)
-    return Rig(
-        node_id=view.id,
-        name=_label(view.name),
-        gpu=_label(view.hardware.gpu),
-        vram_bytes=view.hardware.vram_bytes,
-        engine=view.engine.kind,
-        model=_label(reply.model) or "",
-        family=None if offer is None else _label(offer.family),
-        quantization=None if offer is None else _label(offer.quantization),
-        context_length=None if offer is None else offer.context_length,
-    )
-
-
-def _label(text: str | None) -> str | None:
-    return None if text is None else text[:_MAX_LABEL_CHARS]
 
 
 Job = Callable[[], tuple[Finished, Replay | None]]

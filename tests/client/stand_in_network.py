@@ -52,6 +52,7 @@ from luckrig.protocol.wire import (
     ReceiptResult,
     ReceiptsReply,
     ReceiptsRequest,
+    RegistrationInfo,
     SignedReceipt,
     TimingsReply,
     TimingView,
@@ -379,6 +380,8 @@ class Tracker:
                 return NodePage(nodes=views, total=len(views), next=None)
             case "/api/v1/tokens":
                 return self._token(request)
+            case "/api/v1/registration":
+                return RegistrationInfo(mode="open", work_bits=0)
             case "/api/v1/timings":
                 return TimingsReply(timings=self.timings)
             case "/api/v1/receipts":

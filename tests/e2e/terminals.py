@@ -18,7 +18,7 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 @dataclass
 class Terminal:
-    """A command on a terminal of its own, 80 by 24."""
+    """A command on a terminal of its own."""
 
     process: "subprocess.Popen[bytes]"
     master: int
@@ -54,10 +54,16 @@ class Terminal:
 
 
 @contextmanager
-def on_a_terminal(home: Path, *command: str) -> Generator[Terminal, None, None]:
+def on_a_terminal(
+    home: Path, *command: str, columns: int = 80, lines: int = 24
+) -> Generator[Terminal, None, None]:
     """Run a command there."""
     master, slave = pty.openpty()
-    variables = environ(home) | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    variables = environ(home) | {
+        "TERM": "xterm-256color",
+        "COLUMNS": str(columns),
+        "LINES": str(lines),
+    }
     process = subprocess.Popen(  # noqa: S603 -- our own command line
         [sys.executable, "-c", _ON_TERMINAL, *command], env=variables,
         stdin=slave, stdout=slave, stderr=slave, start_new_session=True,

@@ -1,0 +1,1 @@
+"""`luckrig chat`: talk to a rig from the terminal, or from a pipe."""

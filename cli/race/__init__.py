@@ -1,0 +1,1 @@
+"""`luckrig race`: the same prompt on several rigs at once."""
