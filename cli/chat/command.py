@@ -50,7 +50,7 @@ class Asked:
 def command(
     words: tuple[str, ...],
     model: str | None,
-    no_replay: bool,
+    no_replays: bool,
     share_timing: bool,
     invite: str | None,
     as_json: bool,
@@ -74,7 +74,7 @@ def command(
     )
     if not (words or asked.piped or can_ask()):
         raise click.UsageError(_NO_PROMPT)
-    asyncio.run(_run(tracker, asked, share_timing, invite, keeps_replays=not no_replay))
+    asyncio.run(_run(tracker, asked, share_timing, invite, keeps_replays=not no_replays))
 
 
 async def _run(

@@ -75,13 +75,13 @@ _OPTIONS: Final = (
     click.option(
         "--max-tokens", type=click.IntRange(1, 10**7), metavar="N", help="Of a reply, at most."
     ),
-    click.option("--no-replay", is_flag=True, help="Keep no replay in $LUCKRIG_HOME/history."),
+    click.option("--no-replays", is_flag=True, help="Keep no replay in $LUCKRIG_HOME/history."),
     click.option("--invite", metavar="CODE", help="For a tracker that takes new keys with one."),
 )
 
 
 def request_options(command: Command) -> Command:
-    """All of them, as arguments: those of Wishes, `no_replay` and `invite`."""
+    """All of them, as arguments: those of Wishes, `no_replays` and `invite`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

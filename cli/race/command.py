@@ -36,7 +36,7 @@ Say = Callable[[Lane, str], None]
 def command(
     words: tuple[str, ...],
     prompt: str | None,
-    no_replay: bool,
+    no_replays: bool,
     invite: str | None,
     as_json: bool,
     tracker: TrackerAddress,
@@ -53,7 +53,7 @@ def command(
     """
     asked = prompt or piped_text() or DEFAULT_PROMPT
     asyncio.run(
-        _run(tracker, words, asked, Wishes(**wishes), invite, as_json, keeps_replays=not no_replay)
+        _run(tracker, words, asked, Wishes(**wishes), invite, as_json, keeps_replays=not no_replays)
     )
 
 

@@ -67,7 +67,7 @@ def test_the_first_turn_makes_a_key_and_every_turn_a_replay(
 ) -> None:
     first = run_chat(field, f"{MODEL}@Attic", "Hello", home=tmp_path)
     assert "Made your key" in first.stderr
-    second = run_chat(field, "-m", f"{MODEL}@Attic", "Again", "--no-replay", home=tmp_path)
+    second = run_chat(field, "-m", f"{MODEL}@Attic", "Again", "--no-replays", home=tmp_path)
     assert "Made your key" not in second.stderr
     kept = list((tmp_path / "history").iterdir())
     assert len(kept) == 1

@@ -39,7 +39,7 @@ def test_a_model_races_on_every_rig_that_serves_it(field: Field) -> None:
     assert {each["replay_id"] for each in kept} == {each["replay"] for each in contestants}
 
     piped = finished(
-        field.user.home, "race", "Attic", f"{MODEL}@{field.rigs[1].node_id}", "--no-replay",
+        field.user.home, "race", "Attic", f"{MODEL}@{field.rigs[1].node_id}", "--no-replays",
         stdin="From a pipe", variables={"LUCKRIG_TRACKER": field.user.tracker},
     )  # fmt: skip
     assert piped.returncode == 0, piped.stderr
