@@ -13,7 +13,7 @@ import httpx2
 import msgspec
 
 from luckrig.client.ledger import LedgerExport
-from luckrig.client.transport import TIMEOUT_SECONDS, Transport
+from luckrig.client.transport import TIMEOUT_SECONDS, Transport, no_cookies
 from luckrig.protocol.address import TrackerAddress, is_origin
 from luckrig.protocol.descriptor import Capability, NodeDescriptor, verify_descriptor
 from luckrig.protocol.descriptor_log import (
@@ -150,7 +150,7 @@ class TrackerClient:
         descriptor = verify_descriptor(bytes(detail.descriptor))
         if descriptor.node_id != node_id or detail.node.id != node_id:
             raise _altered(node_id, "id")
-        _check_view(detail.node, descriptor, tracker_origin=self.address.origin)
+        _check_view(detail.node, descriptor)
         return detail
 
     async def keyset(self) -> KeysetReply:
@@ -286,7 +286,10 @@ async def open_tracker(
     traffic somewhere that no address on the command line names.
     """
     async with httpx2.AsyncClient(
-        trust_env=False, timeout=TIMEOUT_SECONDS, headers={"user-agent": "luckrig"}
+        trust_env=False,
+        cookies=no_cookies(),
+        timeout=TIMEOUT_SECONDS,
+        headers={"user-agent": "luckrig"},
     ) as http:
         yield TrackerClient(address, http, clock=clock, new_jti=new_jti)
 
@@ -300,16 +303,17 @@ def _check_node_id(node_id: str) -> None:
         )
 
 
-def _check_view(view: NodeView, descriptor: NodeDescriptor, *, tracker_origin: str) -> None:
+def _check_view(view: NodeView, descriptor: NodeDescriptor) -> None:
     """Refuse a view that differs from what was signed.
 
-    base_url may lead to one of the signed endpoints, or to the tracker itself, which relays.
+    base_url leads to one of the signed endpoints: a tracker relays to rigs that signed its address
+    for that, and puts itself in front of no other.
     """
     for name in _SIGNED_FIELDS:
         if getattr(view, name) != getattr(descriptor, name):
             raise _altered(descriptor.node_id, name)
-    origin = "/".join(view.base_url.split("/", 3)[:3])
-    if origin not in (*descriptor.endpoints, tracker_origin) or not _is_base_url(view.base_url):
+    endpoints = [f"{endpoint}/v1" for endpoint in descriptor.endpoints]
+    if view.base_url not in endpoints or not _is_base_url(view.base_url):
         raise _altered(descriptor.node_id, "base_url")
 
 

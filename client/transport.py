@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, NoReturn, TypeVar
 
 import httpx2
@@ -225,6 +226,12 @@ class Transport:
         cause: Exception | None = None,
     ) -> NoReturn:
         raise TrackerUnreachable(self.origin, why) from cause
+
+
+def no_cookies() -> CookieJar:
+    """What an HTTP client keeps cookies in when it keeps none: one would tell a tracker or a rig
+    which requests are the same user's, and there is no bound to how many it may set."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 def _connect_problem(error: httpx2.ConnectError) -> str:

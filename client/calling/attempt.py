@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,7 +24,7 @@ from luckrig.client.calling.sending import (
 from luckrig.client.calling.unsealing import unseal
 from luckrig.client.calls import Ask
 from luckrig.client.transport import one_line
-from luckrig.protocol.errors import CODES, LuckrigError
+from luckrig.protocol.errors import CODES, LuckrigError, PeerError
 from luckrig.protocol.events import plain_documents
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.proofs import make_proof
@@ -63,11 +65,19 @@ class Attempts:
     async def make(self, ask: Ask, rig: NodeView, model: str) -> Answer:
         """The rig's answer, with the first byte of its body.
 
-        rig: as it signed itself. Raises LuckrigError when this rig gives none and another may. A
+        rig: as it signed itself. Raises LuckrigError when this rig gives none and another may, such
+        as unsupported_parameter for one that doesn't seal, or that is no place for plain text. A
         token that the rig doesn't take is renewed once, and so is a sealing key.
         """
-        if ask.wanted.subtext:  # before a token is asked for that would be of no use
+        # Before a token is asked for that would be of no use.
+        if ask.wanted.subtext:
             await self.keys.get(_endpoint(rig), rig.id)
+        elif is_readable_on_the_way(_endpoint(rig)):
+            raise PeerError(
+                "unsupported_parameter",
+                "This rig has no https: anybody on the way could read a plain request. Seal it.",
+                param="luckrig.subtext",
+            )
         renewed: set[str] = set()
         while True:
             token = (await self.tokens.get(rig)).token
@@ -152,6 +162,21 @@ class Attempts:
             raise
 
 
+def is_readable_on_the_way(endpoint: str) -> bool:
+    """Whether a request leaves this machine's own network without TLS. endpoint: an http(s) URL.
+
+    A name without a dot, or one of .local, is never looked up in the Internet's DNS.
+    """
+    url = urlsplit(endpoint)
+    host = url.hostname or ""
+    if url.scheme == "https":
+        return False
+    try:
+        return not ip_address(host).is_private
+    except ValueError:
+        return "." in host and not host.endswith((".local", ".localhost"))
+
+
 def _endpoint(rig: NodeView) -> str:
     return rig.base_url.removesuffix(API_PATH)
 
@@ -175,7 +200,6 @@ def _raise_if_it_begins_with_an_error(first: bytes) -> None:
 def _raise_if_the_rigs_own(incoming: Incoming, body: bytes) -> None:
     """Raises the rig's error unless it is about the request, which other rigs would refuse too."""
     error = refusal(incoming, body)
-    about_token = incoming.status == 401 or error.code == "sealing_key_unknown"
-    of_the_rig = incoming.status >= 500 or incoming.status in (409, 429) or about_token
+    of_the_rig = incoming.status >= 500 or incoming.status in (401, 409, 429)
     if of_the_rig or incoming.status < 400 or error.code in _ELSEWHERE:
         raise error

@@ -21,14 +21,14 @@ from luckrig.client.calling.matching import Candidate, check_quant, find, find_n
 from luckrig.client.calling.picking import Choice, Measure, Standing, pick
 from luckrig.client.calling.receipts import ReceiptBox
 from luckrig.client.calling.rig_map import RigMap
-from luckrig.client.calling.rig_tokens import RigTokens
+from luckrig.client.calling.rig_tokens import NoToken, RigTokens
 from luckrig.client.calling.sealing import SealingKeys
 from luckrig.client.calling.sending import Deadlines, Sender, open_http
 from luckrig.client.calling.witness import Witness
 from luckrig.client.calls import Ask, Reply
 from luckrig.client.receipts import Witnessed
 from luckrig.client.tracker import TrackerClient
-from luckrig.client.transport import one_line
+from luckrig.client.transport import TrackerUnreachable, one_line
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor import Offer
 from luckrig.protocol.errors import LuckrigError
@@ -39,18 +39,17 @@ from luckrig.protocol.wire import NodeView
 
 MAX_TRIES: Final = 4
 MAX_PROBLEMS: Final = 16
-"""Rigs that take no sealed requests are no tries: nothing was sent."""
+"""Rigs that don't seal, or should get nothing plain, are no tries: nothing was sent."""
 LONGEST_WAIT_SECONDS: Final = 10.0
 """For a rig that asks for a pause, when there is no other."""
 MAX_STANDINGS: Final = 4096
 
 _OF_THE_USER: Final = frozenset(
-    ("banned", "registration_required", "key_replaced", "proof_invalid", "token_missing")
+    "banned body_too_large registration_required key_replaced proof_invalid token_missing".split()
 )
-"""Whichever rig is asked: the tracker, or the user's own clock, is why."""
-_DOESNT_SEAL: Final = "unsupported_parameter"
-"""Raised here only; a rig's own is about the request."""
-_NO_NEW_TOKENS: Final = frozenset(("tracker_unreachable", "rate_limited"))
+"""Whichever rig is asked: the tracker, the user's own clock, or the request's length, is why."""
+_UNFIT: Final = "unsupported_parameter"
+"""A rig that doesn't seal, or has no https. Raised here only; a rig's own is about the request."""
 
 _log = logging.getLogger(__name__)
 
@@ -189,9 +188,9 @@ class Network:
         _log.info("rig %s gave no reply: %s", rig.id, error.code)
         if error.code in _OF_THE_USER:
             raise error
-        if error.code in _NO_NEW_TOKENS and not self._attempts.tokens.has(rig.id):
-            run.needs_token = True  # it is the tracker that gives none
-        elif error.code != _DOESNT_SEAL:
+        if isinstance(error, (NoToken, TrackerUnreachable)):
+            run.needs_token = True
+        elif error.code != _UNFIT:
             choice.standing.failed(self._world.monotonic(), error.retry_after_seconds)
             if error.code in ("signature_invalid", "model_not_found", "node_not_found"):
                 self._map.distrust(rig.id)
@@ -268,7 +267,7 @@ class _Run:
         asks_to_wait = error.retry_after_seconds is not None and not self.needs_token
         if not (self.ask.wanted.node is not None and asks_to_wait and not self.waited):
             self.tried.add(choice.candidate.rig.id)
-        self.tries += error.code != _DOESNT_SEAL
+        self.tries += error.code != _UNFIT
         self.problems.append((choice.candidate.rig.name, error))
 
     def resting(self, choice: Choice, seconds: float) -> None:

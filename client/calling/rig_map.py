@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 from luckrig.client.calling.picking import Measure
 from luckrig.client.tracker import TrackerClient
@@ -24,6 +24,8 @@ TIMINGS_SECONDS: Final = 300.0
 PAGE_RIGS: Final = 200
 MAX_VERIFIED: Final = 1024
 API_PATH: Final = "/v1"
+
+Known = TypeVar("Known")
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class RigMap:
         self._shared: dict[tuple[str, str], Measure] = {}
         self._shared_at: float | None = None
         self._verified: dict[str, NodeView] = {}
+        self._newest: dict[str, int] = {}  # rig → the highest seq that it signed
 
     async def rigs(self) -> list[NodeView]:
         """All rigs on the map, as the tracker tells them. Raises LuckrigError without any map."""
@@ -69,13 +72,14 @@ class RigMap:
         return await self.look_up(rig.id)
 
     async def look_up(self, node_id: str) -> NodeView:
-        """A rig that needn't be on the map, as it signed itself."""
+        """A rig that needn't be on the map, as it signed itself last. Raises as verified() does."""
         view = (await self._tracker.node(node_id)).node
         if not view.base_url.endswith(API_PATH):
             raise PeerError("signature_invalid", "The tracker shows an address that no rig has.")
-        if len(self._verified) >= MAX_VERIFIED:
-            del self._verified[next(iter(self._verified))]
-        self._verified[node_id] = view
+        if view.seq < self._newest.get(node_id, 0):
+            raise PeerError("signature_invalid", "The tracker shows what the rig signed long ago.")
+        _keep(self._verified, node_id, view)
+        _keep(self._newest, node_id, view.seq)
         return view
 
     def distrust(self, node_id: str) -> None:
@@ -120,6 +124,13 @@ class RigMap:
             _log.info("no shared timings: %s", error.code)
             return
         self._shared = {(each.node_id, each.model): _measure(each) for each in _shortest(timings)}
+
+
+def _keep(known: dict[str, Known], node_id: str, what: Known) -> None:
+    """Of one rig, and of MAX_VERIFIED at most."""
+    if node_id not in known and len(known) >= MAX_VERIFIED:
+        del known[next(iter(known))]
+    known[node_id] = what
 
 
 def _shortest(timings: list[TimingView]) -> list[TimingView]:

@@ -1,5 +1,8 @@
 """Access tokens for rigs: bound to the user's key, one for each rig, renewed before they expire.
 
+Where the tracker's address pins its keys, a token that they didn't sign is refused: no request
+goes to a rig that another tracker in its place has named.
+
 Whoever needs a token while another request is getting one for the same rig waits for that one.
 """
 
@@ -9,13 +12,21 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from luckrig.client.tracker import TrackerClient
-from luckrig.protocol.errors import LuckrigError, PeerError
-from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.errors import LuckrigError, PeerError, TokenExpired, TokenForged
+from luckrig.protocol.keys import PrivateKey, PublicKey
+from luckrig.protocol.tokens import verify
 from luckrig.protocol.wire import NodeView, TokenReply
 
 SPARE_SECONDS: Final = 60
 """A token that expires sooner is renewed: the rig's clock may differ, and queues take time."""
 MAX_RIGS: Final = 1024
+
+
+_NONE_FOR_ANYBODY: Final = frozenset(("tracker_unreachable", "rate_limited"))
+
+
+class NoToken(LuckrigError):
+    """The tracker gives no token, whichever rig it would be for."""
 
 
 @dataclass(slots=True)
@@ -37,18 +48,20 @@ class RigTokens:
         self._user_key = user_key
         self._clock = clock
         self._held: dict[str, _Held] = {}
+        self._signers: dict[str, PublicKey] = {}  # kid → key, as the pinned root signed them
 
     async def get(self, rig: NodeView) -> TokenReply:
         """A token for one more request. rig: as it signed itself.
 
-        Raises LuckrigError: the tracker's refusals (registration_required, key_replaced, banned,
-        rate_limited, node_offline, …), tracker_unreachable, and signature_invalid for a token that
-        leads elsewhere than to the rig.
+        Raises NoToken (rate_limited by the tracker, tracker_unreachable), and LuckrigError: the
+        tracker's other refusals (registration_required, key_replaced, banned, node_offline, …), and
+        signature_invalid for a token that leads elsewhere than to the rig, or that the pinned
+        tracker didn't sign.
         """
         held = self._held.setdefault(rig.id, _Held())
         async with held.lock:
             if not self._is_good(held):
-                held.reply, held.uses = await self._ask(rig), 0
+                held.reply, held.uses = await self._new(rig), 0
                 self._forget_old()
             held.uses += 1
             assert held.reply is not None  # noqa: S101 -- for type checkers: it was just set
@@ -71,6 +84,15 @@ class RigTokens:
             return False
         return self._clock() < reply.expires_at - SPARE_SECONDS
 
+    async def _new(self, rig: NodeView) -> TokenReply:
+        try:
+            return await self._ask(rig)
+        except LuckrigError as error:
+            if error.code not in _NONE_FOR_ANYBODY:
+                raise
+            pause = error.retry_after_seconds
+            raise NoToken(error.code, error.message, retry_after_seconds=pause) from error
+
     async def _ask(self, rig: NodeView) -> TokenReply:
         reply = await self._tracker.token(rig.id, user_key=self._user_key, bound=True)
         offered = {offer.model for offer in rig.offers}
@@ -84,7 +106,32 @@ class RigTokens:
             raise LuckrigError(
                 "token_invalid", "The tracker sent a token that anybody could use. Update it."
             )
+        await self._check_signature(reply)
         return reply
+
+    async def _check_signature(self, reply: TokenReply) -> None:
+        """The pinned tracker's keys are asked for once, and again when there is a new one."""
+        root_id = self._tracker.address.root_id
+        if root_id is None or self._is_signed(reply, root_id):
+            return
+        _, self._signers = await self._tracker.verified_keys()
+        if not self._is_signed(reply, root_id):
+            raise PeerError(
+                "signature_invalid",
+                "The tracker's token isn't signed with the keys that its address pins. Don't use"
+                " it; ask its operator.",
+            )
+
+    def _is_signed(self, reply: TokenReply, root_id: str) -> bool:
+        # Its times are the rig's to check: this machine's clock may be wrong.
+        last = reply.expires_at - 1
+        try:
+            verify(
+                reply.token, keys=self._signers, issuer=root_id, audience=reply.node_id, now=last
+            )
+        except (TokenForged, TokenExpired):
+            return False
+        return True
 
     def _forget_old(self) -> None:
         """Rigs of long ago: those whose token is of no use any more."""

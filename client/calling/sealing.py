@@ -14,6 +14,7 @@ import msgspec
 from luckrig.client.calling.sending import Sender
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.subtext.carrier import request_body
+from luckrig.protocol.subtext.codec import MAX_PAYLOAD_BYTES
 from luckrig.protocol.subtext.hpke import SealingPublicKey
 from luckrig.protocol.subtext.keyring import (
     SEALING_PATH,
@@ -99,7 +100,10 @@ def seal(
     random_bytes: Callable[[int], bytes],
     now: float,
 ) -> tuple[Sealed, bytes]:
-    """The sealed request and the body that carries it. Raises PeerError on a key that is none."""
+    """The sealed request and the body that carries it.
+
+    Raises PeerError body_too_large, and signature_invalid on a key that is none.
+    """
     secret = random_bytes(SECRET_BYTES)
     try:
         sealed = seal_request(inner, key=key, binding=binding, secret=secret, now=now)
@@ -107,6 +111,11 @@ def seal(
         raise PeerError(
             "signature_invalid", "The rig's sealing key is no key. Nothing was sent."
         ) from error
+    if len(sealed.payload) > MAX_PAYLOAD_BYTES:
+        raise PeerError(
+            "body_too_large",
+            f"A sealed request has at most {MAX_PAYLOAD_BYTES} bytes. Make it shorter.",
+        )
     choice = int.from_bytes(random_bytes(2), "big") % _MAX_CHOICE
     return sealed, request_body(sealed.payload, stream=stream, choice=choice)
 

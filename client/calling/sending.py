@@ -1,9 +1,11 @@
 """One request to one rig: connections that are kept, deadlines, and errors that say what was wrong.
 
-A rig is a stranger: redirects aren't followed, compressed bodies are refused, and each wait ends.
+A rig is a stranger: redirects aren't followed, cookies aren't kept, compressed bodies are refused,
+and each wait ends.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from typing import Final
 import httpx2
 import msgspec
 
-from luckrig.client.transport import one_line, retry_after_seconds
+from luckrig.client.transport import no_cookies, one_line, retry_after_seconds
 from luckrig.protocol.errors import CODES, LuckrigError
 from luckrig.protocol.wire import ErrorReply
 
@@ -34,7 +36,8 @@ class Deadlines:
 
     first_byte: of a stream, from sending on: an engine may have to load its model and read a long
     prompt first. whole: the same for a reply that isn't streamed, and so comes when all of it was
-    made. idle: between two pieces; a rig whose queue moves says so each 10 s.
+    made; and as long again for it to arrive. idle: between two pieces; a rig whose queue moves says
+    so each 10 s.
     """
 
     connect: float = 5.0
@@ -118,7 +121,7 @@ class Sender:
         return Incoming(
             status=response.status_code,
             headers=told,
-            pieces=_pieces(response, self.deadlines.idle),
+            pieces=_pieces(response, self.deadlines),
             close=response.aclose,
         )
 
@@ -131,6 +134,7 @@ async def open_http(deadlines: Deadlines) -> AsyncGenerator[httpx2.AsyncClient]:
     """
     async with httpx2.AsyncClient(
         trust_env=False,
+        cookies=no_cookies(),
         headers={"user-agent": "luckrig"},
         timeout=httpx2.Timeout(None, connect=deadlines.connect, pool=deadlines.connect),
         limits=httpx2.Limits(
@@ -172,18 +176,24 @@ def lost(why: str) -> LuckrigError:
     return LuckrigError("rig_lost", f"The rig {why}.")
 
 
-async def _pieces(response: httpx2.Response, idle_seconds: float) -> AsyncGenerator[bytes]:
-    raw = response.aiter_raw()
+async def _pieces(response: httpx2.Response, deadlines: Deadlines) -> AsyncGenerator[bytes]:
+    raw, loop = response.aiter_raw(), asyncio.get_running_loop()
+    # Of a stream everybody sees what comes; anything else could be made to come for ever.
+    is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+    end = math.inf if is_stream else loop.time() + deadlines.whole
     try:
         while True:
-            async with asyncio.timeout(idle_seconds):
+            seconds = max(min(deadlines.idle, end - loop.time()), 0)
+            async with asyncio.timeout(seconds):
                 piece = await anext(raw, None)
             if piece is None:
                 return
             if piece:
                 yield piece
     except TimeoutError as error:
-        raise lost(f"fell silent for {idle_seconds:g} s") from error
+        if loop.time() >= end:
+            raise lost(f"didn't end its reply within {deadlines.whole:g} s") from error
+        raise lost(f"fell silent for {deadlines.idle:g} s") from error
     except httpx2.HTTPError as error:
         raise lost("broke off its reply") from error
     finally:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
-from luckrig.client.calling.sending import Incoming, lost
+from luckrig.client.calling.sending import Incoming, lost, read_small, refusal
 from luckrig.protocol.errors import PeerError, UpstreamError
 from luckrig.protocol.events import SseSplitter
 from luckrig.protocol.subtext.carrier import reply_frames
@@ -19,12 +19,13 @@ MAX_DOCUMENT_BYTES: Final = 64 * 2**20
 async def unseal(incoming: Incoming, sealed: Sealed) -> Incoming:
     """The answer that the rig sealed: its real status, headers and body.
 
-    Anything but 200 is returned as it is: the rig couldn't open the request, and says so in plain.
-    Raises LuckrigError sealed_invalid for what doesn't open, rig_lost when it breaks before the
-    head; afterwards the body's pieces raise them. A cut that nobody signed for isn't an end.
+    Anything but 200 is in plain, from a rig that couldn't open the request or from anybody on the
+    way: its code and text are raised, and nothing of it is a reply. Raises LuckrigError
+    sealed_invalid for what doesn't open, too, and rig_lost when it breaks before the head;
+    afterwards the body's pieces raise them. A cut that nobody signed for isn't an end.
     """
     if incoming.status != 200:
-        return incoming
+        raise refusal(incoming, await read_small(incoming))
     items = _items(incoming, ReplyOpener(sealed.secret, sealed.encapsulation))
     head = await anext(items, None)
     if not isinstance(head, ReplyHead):

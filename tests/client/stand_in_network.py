@@ -29,6 +29,7 @@ from luckrig.protocol.descriptor import (
 from luckrig.protocol.errors import LuckrigError, PeerError, error_body
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.keyset import Keyset, sign_keyset
 from luckrig.protocol.proofs import verify_proof
 from luckrig.protocol.receipts import Receipt, sign_receipt
 from luckrig.protocol.replays import ProofCache
@@ -45,6 +46,7 @@ from luckrig.protocol.subtext.reply import NONCE_BYTES, ReplySealer
 from luckrig.protocol.subtext.request import Binding, key_id_of, open_request
 from luckrig.protocol.tokens import Claims, Confirmation, Limits, issue, verify
 from luckrig.protocol.wire import (
+    KeysetReply,
     NodeDetail,
     NodePage,
     NodeStatus,
@@ -65,7 +67,8 @@ NOW = 1_900_000_000.0
 USER = PrivateKey(bytes([9]) * 32)
 OWNER = PrivateKey(bytes([7]) * 32)
 SIGNING = PrivateKey(b"sign" * 8)
-ROOT_ID = "r1" + "a" * 32
+ROOT = PrivateKey(b"root" * 8)
+ROOT_ID = derive_id("r1", ROOT.public)
 CHAT = "/v1/chat/completions"
 MODEL = "qwen3:8b"
 WORDS = ("Hello", ", ", "world", "!")
@@ -342,6 +345,7 @@ class Tracker:
     """The tracker. refuses: what it answers to whoever wants a token. away: it hangs up on all.
 
     receipts: what it was handed. listed: whether rigs are on its list; they have their page anyhow.
+    root, signing: the keys behind its id, and behind its tokens.
     """
 
     world: World
@@ -350,6 +354,8 @@ class Tracker:
     refuses: LuckrigError | None = None
     away: bool = False
     listed: bool = True
+    root: PrivateKey = ROOT
+    signing: PrivateKey = SIGNING
     ttl_seconds: int = 900
     requests: int = 100
     timings: list[TimingView] = field(default_factory=list[TimingView])
@@ -382,6 +388,8 @@ class Tracker:
                 return self._token(request)
             case "/api/v1/registration":
                 return RegistrationInfo(mode="open", work_bits=0)
+            case "/api/v1/keyset":
+                return self._keyset()
             case "/api/v1/timings":
                 return TimingsReply(timings=self.timings)
             case "/api/v1/receipts":
@@ -402,6 +410,12 @@ class Tracker:
         rig = self._rig(node_id)
         signed = sign_descriptor(rig.descriptor, node_key=rig.key, owner_key=OWNER)
         return NodeDetail(node=rig.view, descriptor=msgspec.Raw(signed))
+
+    def _keyset(self) -> KeysetReply:
+        now, keys = int(self.world.clock()), [SIGNING.public.jwk]
+        root_id = derive_id("r1", self.root.public)
+        keyset = Keyset(iss=root_id, seq=1, iat=now, exp=now + 86_400, keys=keys)
+        return KeysetReply(root_id=root_id, keyset=sign_keyset(keyset, root=self.root))
 
     def _token(self, request: Request) -> TokenReply:
         if self.refuses is not None:
@@ -427,7 +441,7 @@ class Tracker:
             cnf=Confirmation(jkt=proof.key.thumbprint),
         )
         return TokenReply(
-            token=issue(claims, key=SIGNING),
+            token=issue(claims, key=self.signing),
             token_type="DPoP",
             expires_at=claims.exp,
             node_id=rig.node_id,
@@ -472,8 +486,9 @@ async def scene(
     share_timings: bool = False,
     deadlines: Deadlines | None = None,
     user_key: PrivateKey = USER,
+    pinned: str | None = None,
 ) -> AsyncGenerator[Scene, None]:
-    """Everything on its own port."""
+    """Everything on its own port. pinned: the root id in the tracker's address."""
     tracker = Tracker(world, list(rigs))
     async with AsyncExitStack() as stack:
         for rig in rigs:
@@ -482,7 +497,7 @@ async def scene(
         settings = CallSettings(share_timings=share_timings, deadlines=deadlines or Deadlines())
         network = await stack.enter_async_context(
             open_network(
-                TrackerAddress(tracker.origin, None),
+                TrackerAddress(tracker.origin, pinned),
                 user_key,
                 settings=settings,
                 world=world.surroundings,

@@ -6,13 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from luckrig.client.calling.attempt import is_readable_on_the_way
 from luckrig.client.calling.sending import Deadlines
+from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.errors import LuckrigError, UpstreamError
 from luckrig.protocol.ids import derive_id
+from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.receipts import verify_countersignature
 from luckrig.protocol.wire import NodeView
 from tests.client.stand_in_network import (
     MODEL,
+    ROOT_ID,
     USER,
     WORDS,
     Rig,
@@ -269,6 +273,25 @@ async def test_a_reply_that_breaks_and_is_no_stream_is_an_error(world: World) ->
         assert raised.value.code == "rig_lost"
 
 
+async def test_a_reply_that_drips_without_end_is_lost(world: World) -> None:
+    """Each piece comes soon enough, and the whole would never be there."""
+
+    async def drip(request: Request, wire: Wire) -> None:
+        await wire.head(content_type="application/json")
+        while True:
+            await wire.chunk(b" ")
+            await asyncio.sleep(0.05)
+
+    deadlines = Deadlines(first_byte=2.0, whole=1.0, idle=2.0)
+    rig = Rig(1, world, script=[drip])
+    async with scene(rig, world=world, deadlines=deadlines) as s:
+        reply = await s.network.call(ask(stream=False))
+        with pytest.raises(LuckrigError) as raised:
+            async with asyncio.timeout(20):
+                assert [piece async for piece in reply]
+        assert raised.value.code == "rig_lost"
+
+
 async def test_a_broken_response_ends_in_its_own_shape(world: World) -> None:
     async def cut(request: Request, wire: Wire) -> None:
         await wire.head(content_type="text/event-stream")
@@ -361,6 +384,20 @@ async def test_without_the_tracker_from_the_start_the_error_says_so(world: World
         assert raised.value.code == "tracker_unreachable"
 
 
+async def test_a_rig_that_limits_whoever_used_their_token_up_is_replaced(world: World) -> None:
+    """It is the rig that says so: the tracker still has tokens for others."""
+
+    async def limit(request: Request, wire: Wire) -> None:
+        raise LuckrigError("rate_limited", "Too many.", retry_after_seconds=30)
+
+    async with scene(Rig(1, world, script=[limit] * 8), Rig(2, world), world=world) as s:
+        s.tracker.requests = 1
+        for _ in range(8):
+            assert "[DONE]" in await s.text()
+            world.passed += 300
+        assert len(s.rigs[0].script) < 8
+
+
 async def test_a_rig_on_no_list_answers_those_who_know_its_id(world: World) -> None:
     async with scene(Rig(1, world), world=world) as s:
         s.tracker.listed = False
@@ -388,6 +425,91 @@ async def test_a_rig_that_the_tracker_altered_is_never_asked(world: World) -> No
             await s.text()
         assert raised.value.code == "signature_invalid"
         assert rig.paths + thief.paths == []
+
+
+class WithoutTls(Rig):
+    """A rig on the Internet that has only http."""
+
+    @property
+    def descriptor(self) -> NodeDescriptor:
+        return msgspec.structs.replace(super().descriptor, endpoints=["http://192.0.9.1:8080"])
+
+    @property
+    def view(self) -> NodeView:
+        return msgspec.structs.replace(super().view, base_url="http://192.0.9.1:8080/v1")
+
+
+async def test_nothing_plain_goes_to_a_rig_without_tls(world: World) -> None:
+    async with scene(WithoutTls(1, world), Rig(2, world), world=world) as s:
+        for _ in range(5):
+            assert "[DONE]" in await s.text()
+        with pytest.raises(LuckrigError) as raised:
+            await s.text(node=s.rigs[0].node_id)
+        assert raised.value.code == "unsupported_parameter"
+        assert s.tracker.count("/api/v1/tokens") == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        ("https://rig.example", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]:8080", False),
+        ("http://192.168.1.4:8080/n/n1abc", False),
+        ("http://[fd00::1]:8080", False),
+        ("http://localhost:8080", False),
+        ("http://tracker:8080", False),
+        ("http://desk.local:8080", False),
+        ("http://rig.example:8080", True),
+        ("http://8.8.8.8:8080", True),
+        ("http://[2606:4700::1]:8080", True),
+    ],
+)
+def test_http_is_for_ones_own_network(endpoint: str, expected: bool) -> None:
+    assert is_readable_on_the_way(endpoint) is expected
+
+
+async def test_no_cookie_is_kept(world: World) -> None:
+    """A cookie would tell a rig, or a tracker that relays, which tokens are one user's."""
+
+    async def set_one(request: Request, wire: Wire) -> None:
+        await wire.json({"choices": []}, set_cookie="who=you; Max-Age=9999999", status=200)
+
+    async def look(request: Request, wire: Wire) -> None:
+        assert "cookie" not in request.headers
+        await set_one(request, wire)
+
+    async with scene(Rig(1, world, script=[set_one, look]), world=world) as s:
+        for _ in range(2):
+            async with await s.network.call(ask(stream=False)) as reply:
+                assert "set-cookie" not in reply.headers
+                assert [piece async for piece in reply]
+
+
+async def test_a_pinned_trackers_keys_are_asked_for_once(world: World) -> None:
+    rigs = [Rig(number, world) for number in (1, 2, 3)]
+    async with scene(*rigs, world=world, pinned=ROOT_ID) as s:
+        for rig in rigs:
+            assert "[DONE]" in await s.text(node=rig.node_id)
+        assert s.tracker.count("/api/v1/tokens") == 3
+        assert s.tracker.count("/api/v1/keyset") == 1
+
+
+@pytest.mark.parametrize("who", ["another root", "another key under the right root"])
+@pytest.mark.parametrize("subtext", [False, True])
+async def test_another_tracker_than_the_pinned_one_sends_a_prompt_nowhere(
+    world: World, who: str, subtext: bool
+) -> None:
+    """Its rigs may be its own: they sign themselves, and the map says what it likes."""
+    async with scene(Rig(1, world), world=world, pinned=ROOT_ID) as s:
+        if who == "another root":
+            s.tracker.root = PrivateKey(b"evil" * 8)
+        else:
+            s.tracker.signing = PrivateKey(b"evil" * 8)
+        with pytest.raises(LuckrigError) as raised:
+            await s.text(subtext=subtext)
+        assert raised.value.code == "signature_invalid"
+        assert set(s.rigs[0].paths) <= {"/luckrig/sealing"}
 
 
 @pytest.mark.parametrize("share", [False, True])

@@ -8,7 +8,7 @@ import pytest
 
 from luckrig.client.calling.rig_map import FRESH_SECONDS, LONGEST_SECONDS, RigMap
 from luckrig.client.tracker import open_tracker
-from luckrig.protocol.errors import LuckrigError
+from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.wire import Quantiles, TimingView
 from tests.client.stand_in_network import MODEL, Rig, Scene, World, scene
 
@@ -102,6 +102,25 @@ async def test_a_rig_is_looked_up_once_for_each_descriptor(s: Scene, rig_map: Ri
     rig.seq += 1
     assert (await rig_map.verified(rig.view)).seq == rig.seq
     assert s.tracker.count(f"{NODES}/{rig.node_id}") == 2
+
+
+@pytest.mark.parametrize("distrusts", [False, True])
+async def test_an_older_descriptor_than_before_is_refused(
+    s: Scene, rig_map: RigMap, distrusts: bool
+) -> None:
+    """It was signed once: for an address that may be somebody else's by now."""
+    rig = s.rigs[0]
+    rig.seq += 1
+    newest = rig.seq
+    await rig_map.verified(rig.view)
+    if distrusts:
+        rig_map.distrust(rig.node_id)
+    rig.seq = newest - 1
+    with pytest.raises(PeerError) as raised:
+        await rig_map.verified(rig.view)
+    assert raised.value.code == "signature_invalid"
+    rig.seq = newest
+    assert (await rig_map.verified(rig.view)).seq == newest
 
 
 async def test_what_users_shared_comes_beside_the_map(s: Scene, rig_map: RigMap) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from luckrig.protocol.errors import LuckrigError
+from luckrig.client.calls import Ask
+from luckrig.client.wanted import Wanted
+from luckrig.protocol.errors import LuckrigError, error_body
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.subtext.hpke import Kem
 from tests.client.stand_in_network import CHAT, WORDS, Rig, World, ask, scene, stream_of
@@ -161,6 +163,33 @@ async def test_a_plain_reply_to_a_sealed_request_is_refused(world: World, stream
         with pytest.raises(LuckrigError) as raised:
             await s.network.call(ask(stream=stream, subtext=True))
         assert raised.value.code in ("sealed_invalid", "rig_lost")
+
+
+async def test_a_plain_refusal_of_a_sealed_request_is_nobodys_word(world: World) -> None:
+    """A rig refuses in plain what it couldn't open; so can anybody in between, for any reason."""
+
+    async def refuse(request: Request, wire: Wire) -> None:
+        await wire.json(error_body(LuckrigError("content_filter", "You \x1b[31m!")), 400)
+
+    bad, good = Rig(1, world, script=[refuse] * 3), Rig(2, world)
+    async with scene(bad, good, world=world) as s:
+        for _ in range(4):
+            assert "[DONE]" in await s.text(subtext=True)
+        with pytest.raises(LuckrigError) as raised:
+            await s.network.call(ask(subtext=True, node=bad.node_id))
+        assert (raised.value.code, raised.value.message) == ("content_filter", "You  [31m!")
+
+
+@pytest.mark.parametrize("size", [1 << 20, 4 << 20])
+async def test_what_is_too_long_to_be_sealed_is_refused_here(world: World, size: int) -> None:
+    messages = [{"role": "user", "content": "x" * size}]
+    asked = Ask(path=CHAT, body={"messages": messages}, wanted=Wanted(subtext=True))
+    async with scene(Rig(1, world), Rig(2, world), world=world) as s:
+        with pytest.raises(LuckrigError) as raised:
+            await s.network.call(asked)
+        assert raised.value.code == "body_too_large"
+        assert [path for rig in s.rigs for path in rig.paths if path != SEALING] == []
+        assert "[DONE]" in await s.text(subtext=True)
 
 
 async def test_a_sealed_stream_that_is_cut_ends_with_an_error(world: World) -> None:

@@ -189,4 +189,6 @@ async def until_refusing(base_url: str) -> None:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:  # it was about to be accepted when the socket closed
+            continue
         writer.close()
