@@ -19,7 +19,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 from luckrig.protocol.errors import LuckrigError
-from luckrig.tracker.relay.http import ABORT
+from luckrig.tracker.routes.connections import ABORT
 
 KEEP_ALIVE_SECONDS: Final = 15
 GRACE_SECONDS: Final = 2
@@ -76,7 +76,8 @@ async def serving(
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Lets an application drop a connection whose client doesn't read: see tracker/relay/http.py.
+    """Lets an application drop a connection whose client doesn't read, and doesn't wait for answers
+    without an end: see tracker/routes/connections.py.
 
     uvicorn has no deadline for a slow reader, and closing waits until everything was sent.
     """
@@ -86,6 +87,13 @@ class HttpProtocol(HttpToolsProtocol):
         # access_log=False alone doesn't hold where somebody logs at INFO; addresses and queries
         # are nobody's business.
         self.access_log = False
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        # The grace is for answers that come to an end.
+        extensions: dict[str, Any] = (self.scope or {}).get("extensions") or {}
+        if extensions.get(ABORT, {}).get("endless"):
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Final, NoReturn
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.tracker.domain.reach import ReachBook
+from luckrig.tracker.domain.records import Health
 from luckrig.tracker.edge import Edge
 from luckrig.tracker.relay.bans import BanCrier
 from luckrig.tracker.relay.endpoint import NOT_LISTED, TunnelEndpoint
@@ -29,15 +30,19 @@ from luckrig.tracker.routes.admin import AdminApi
 from luckrig.tracker.routes.api import Api
 from luckrig.tracker.routes.clients import ClientNetworks
 from luckrig.tracker.routes.contributions import ContributionApi
+from luckrig.tracker.routes.exports import ExportApi
 from luckrig.tracker.routes.http import error_response
+from luckrig.tracker.routes.live import LiveApi
 from luckrig.tracker.routes.notes import NotesApi
 from luckrig.tracker.routes.operations import Operation
 from luckrig.tracker.routes.people import PeopleApi
 from luckrig.tracker.routes.reports import ReportApi
 from luckrig.tracker.routes.signed import SignedRequests
 from luckrig.tracker.routes.users import UserApi
+from luckrig.tracker.service.event_bus import LocalBus
 from luckrig.tracker.service.keyset import SigningKeys, TrackerKeys
 from luckrig.tracker.service.ledger import Ledger
+from luckrig.tracker.service.live_map import LiveMap
 from luckrig.tracker.service.monitor import HealthMonitor, Prober
 from luckrig.tracker.service.receipts import ReceiptService
 from luckrig.tracker.service.uptime import UptimeRecorder
@@ -69,7 +74,7 @@ def create_app(
     clock: Unix seconds. random_bytes: secret ones, for token ids. rng: for jitter only. reach: what
     the prober finds out about endpoints, if it does.
     """
-    # Made below, and before the first request: crier, monitor, tunnels.
+    # Made below, and before the first request: crier, live, monitor, tunnels.
     services = make_services(
         settings,
         store,
@@ -77,17 +82,25 @@ def create_app(
         reach or ReachBook(),
         clock=clock,
         random_bytes=random_bytes,
-        on_publish=lambda: monitor.wake(),
-        on_bans=lambda: crier.changed(),
+        on_publish=lambda: _call(monitor.wake, live.changed),
+        on_bans=lambda: _call(crier.changed, live.changed),
         on_erased=lambda node_ids: hub.close(node_ids, NOT_LISTED),
     )
     hub = Hub(on_change=lambda node_id: monitor.look(node_id))
     crier = BanCrier(hub, services.bans, services.revocations)
+    bus = LocalBus(epoch=random_bytes(4).hex())
+    live = LiveMap(services.nodes.listed, bus)
+    uptime = UptimeRecorder(store, scarcity_of=services.nodes.scarcity, clock=clock)
+
+    async def on_looked(reports: Mapping[str, Health]) -> None:
+        live.changed()
+        await uptime.note(reports)
+
     monitor = HealthMonitor(
         store,
         TunnelProber(hub, settings.public_url, prober),
         interval_seconds=settings.health_interval_seconds,
-        on_looked=UptimeRecorder(store, scarcity_of=services.nodes.scarcity, clock=clock).note,
+        on_looked=on_looked,
         clock=clock,
         rng=rng,
     )
@@ -104,6 +117,7 @@ def create_app(
         clock=clock,
         random_bytes=random_bytes,
         version=version,
+        document=lambda: api.document(),
     )
     api = Api(
         nodes=services.nodes,
@@ -112,7 +126,11 @@ def create_app(
         revocations=services.revocations,
         signed=signed,
         networks=networks,
-        others=[*_operations(services, signed, networks), *website.operations],
+        others=[
+            *_operations(services, signed, networks),
+            *LiveApi(bus, networks).operations,
+            *website.operations,
+        ],
         log=services.log,
         showcase=services.showcase,
         public_url=settings.public_url,
@@ -121,6 +139,7 @@ def create_app(
     loops = [
         monitor.run,
         crier.run,
+        live.run,
         services.retention.run,
         lambda: _rotate_keys(keys.signing, clock),
         lambda: _keep_ledger(services.ledger, services.receipts),
@@ -153,6 +172,11 @@ def create_app(
     return Edge(front, hosts=hosts)
 
 
+def _call(*each: Callable[[], None]) -> None:
+    for call in each:
+        call()
+
+
 def _operations(
     services: Services, signed: SignedRequests, networks: ClientNetworks
 ) -> list[Operation]:
@@ -167,6 +191,7 @@ def _operations(
         ),
         PeopleApi(people=services.people, signed=signed),
         NotesApi(services.notes),
+        ExportApi(services.nodes, services.scores),
         UserApi(users=services.users, signed=signed, networks=networks),
         ContributionApi(
             receipts=services.receipts,
@@ -229,7 +254,8 @@ def _build(
 
 
 def _wants_json(path: str) -> bool:
-    return path.startswith("/api/") or path in ("/health", "/transparency.json")
+    machines = ("/health", "/transparency.json", "/feed.atom")
+    return path.startswith(("/api/", "/badge/")) or path in machines
 
 
 def _hosts(public_url: str) -> set[str]:

@@ -1,13 +1,16 @@
 """Every page of a tracker, made of its services: routes for people, and their error page."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.routing import Route
 
 from luckrig.protocol.address import TrackerAddress
 from luckrig.tracker.domain.stored_data import TABLES
+from luckrig.tracker.routes.api_page import ApiPages
 from luckrig.tracker.routes.clients import ClientNetworks
+from luckrig.tracker.routes.feeds import Feeds
 from luckrig.tracker.routes.me_pages import MePages
 from luckrig.tracker.routes.my_data import MyDataPages
 from luckrig.tracker.routes.operations import Operation
@@ -45,8 +48,12 @@ def make_website(
     clock: Callable[[], float],
     random_bytes: Callable[[int], bytes],
     version: str,
+    document: Callable[[], Mapping[str, Any]],
 ) -> Website:
-    """hosts: Host values for this tracker, lower case. random_bytes: secret ones, for forms."""
+    """hosts: Host values for this tracker, lower case. random_bytes: secret ones, for forms.
+
+    document: the API's, of which it isn't asked before the first request.
+    """
     files = static_files()
     renderer = make_renderer(files)
     sites = Sites(
@@ -113,9 +120,11 @@ def make_website(
         renderer=renderer,
         site=sites.english,
     )
-    parts = (pages, reports, texts, signing_in, me, own_data, desk)
+    feeds = Feeds(nodes=services.nodes, renderer=renderer, site=sites.english)
+    api = ApiPages(document=document, renderer=renderer, site=sites.english)
+    parts = (pages, api, feeds, reports, texts, signing_in, me, own_data, desk)
     return Website(
         pages=pages,
         routes=[route for part in parts for route in part.routes()],
-        operations=[*signing_in.operations, *texts.operations],
+        operations=[*signing_in.operations, *texts.operations, *feeds.operations],
     )

@@ -1,7 +1,7 @@
 """Static files, read once, each under a URL that holds the hash of its content.
 
 A changed file is a changed URL, so browsers may keep the old one for ever and never ask again. The
-files of a folder are scripts that import one another by name, so the folder has the hash, of all of
+files of folders are scripts that import one another by name, so all folders share a hash, of all of
 them: versions never mix, and nothing has to be built.
 """
 
@@ -20,6 +20,7 @@ whoever can place files here needs no collision."""
 _MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
 }
 
@@ -34,22 +35,23 @@ class StaticFile:
 
 
 def static_files() -> Mapping[str, StaticFile]:
-    """All by URL path: "/static/app.0f343b093112.css", "/static/x.7be9024c11d5/y.js"."""
+    """All by URL path: "/static/app.0f343b093112.css", "/static/modules.7be9024c11d5/x/y.js"."""
     files: dict[str, StaticFile] = {}
+    modules: list[StaticFile] = []
     for path in sorted(_FOLDER.iterdir()):
         if path.is_dir():
-            files |= _folder(path)
+            modules += [
+                file for each in sorted(path.iterdir()) if (file := _read(each)) is not None
+            ]
         elif (file := _read(path)) is not None:
             files[f"/static/{path.stem}.{_digest(file.content)}{path.suffix}"] = file
-    return MappingProxyType(files)
+    return MappingProxyType(files | _under_one_hash(modules))
 
 
-def _folder(folder: Path) -> dict[str, StaticFile]:
-    files = [file for path in sorted(folder.iterdir()) if (file := _read(path)) is not None]
+def _under_one_hash(files: list[StaticFile]) -> dict[str, StaticFile]:
     # The hash of each, so that bytes which move from one file to the next change it, too.
     digest = _digest("".join(file.name + _digest(file.content) for file in files).encode())
-    start = len(folder.name)
-    return {f"/static/{folder.name}.{digest}{file.name[start:]}": file for file in files}
+    return {f"/static/modules.{digest}/{file.name}": file for file in files}
 
 
 def _read(path: Path) -> StaticFile | None:

@@ -167,6 +167,11 @@ class MapPage:
         return _path("/api/v1/nodes", self._query(view="cards", after=self.after))
 
     @property
+    def csv_path(self) -> str:
+        """Every rig that passes the filters, on all pages, as CSV."""
+        return _path("/api/v1/nodes.csv", self._query(view="cards"))
+
+    @property
     def next_path(self) -> str | None:
         """The next page, if there is one."""
         if self.next_cursor is None:
@@ -256,6 +261,12 @@ class RigPage:
     reach: ReachView | None = None
     audit: Sequence[Finding] = ()
 
+    @property
+    def taste_path(self) -> str | None:
+        """Where a visitor can ask it something now; None while that is no use."""
+        answers = self.node.status in ("available", "busy")
+        return taste_path(self.node.id) if answers and is_relayed(self.node, self.site) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPage:
@@ -299,6 +310,21 @@ def wait_words(seconds: int | None) -> tuple[str, int] | None:
 def node_path(node_id: str) -> str:
     """The page of a rig."""
     return f"/nodes/{quote(node_id, safe='')}"
+
+
+def badge_path(node_id: str) -> str:
+    """A rig's status as a picture."""
+    return f"/badge/{quote(node_id, safe='')}.svg"
+
+
+def taste_path(node_id: str) -> str:
+    """Where a rig can be tried."""
+    return f"/taste/{quote(node_id, safe='')}"
+
+
+def is_relayed(node: NodeView, site: Site) -> bool:
+    """Whether a rig is reached through this tracker: pages may ask no other address."""
+    return node.base_url.startswith(f"{site.origin}/n/")
 
 
 def descriptor_path(node_id: str) -> str:

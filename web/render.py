@@ -79,6 +79,7 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
 
 _FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "age": formats.format_age,
+    "badge_path": pages.badge_path,
     "bytes": formats.format_bytes,
     "case_path": operator_pages.case_path,
     "counted": formats.count,

@@ -11,6 +11,7 @@ from typing import Final
 
 from luckrig.protocol.descriptor import Capability, Offer
 from luckrig.protocol.wire import NodeView
+from luckrig.web.pages import badge_path, node_path
 
 TOKEN_VARIABLE: Final = "LUCKRIG_TOKEN"
 _PROMPT: Final = "Name one good thing about old GPUs."
@@ -18,12 +19,13 @@ _PROMPT: Final = "Name one good thing about old GPUs."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippets:
-    """How to use one rig. token: puts a key for the rig into TOKEN_VARIABLE."""
+    """How to use one rig. token: puts a key for the rig into TOKEN_VARIABLE. badge: Markdown."""
 
     model: str
     token: str
     curl: str
     python: str
+    badge: str
 
 
 def make_snippets(node: NodeView, *, tracker: str) -> Snippets:
@@ -34,7 +36,14 @@ def make_snippets(node: NodeView, *, tracker: str) -> Snippets:
         token=_token(node.id, tracker),
         curl=_curl(node.base_url, offer.model, kind),
         python=_python(node.base_url, offer.model, kind),
+        badge=_badge(node.id, tracker.partition("#")[0]),
     )
+
+
+def _badge(node_id: str, origin: str) -> str:
+    """Nothing that a stranger wrote."""
+    picture, page = f"{origin}{badge_path(node_id)}", f"{origin}{node_path(node_id)}"
+    return f"[![luckrig]({picture})]({page})"
 
 
 def _token(node_id: str, tracker: str) -> str:

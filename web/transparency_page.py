@@ -1,14 +1,14 @@
 """/transparency: a period's numbers, and the same as CSV."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar, Final
 
 from luckrig.protocol.reports import Action, TargetKind
 from luckrig.protocol.transparency import Seconds, TransparencyReport
 from luckrig.web.pages import Site
+from luckrig.web.tables import write_csv
 
 ACTION_WORDS: Final[dict[Action, str]] = {
     "limit": "limited",
@@ -27,9 +27,6 @@ CSV_HEADER: Final = ("measure", "of", "value", "unit")
 
 Row = tuple[str, str, int | None, str]
 """measure, of what, the value or None, its unit."""
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that starts with one of these is a formula to a spreadsheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,17 +114,7 @@ def format_duration(seconds: Seconds) -> str:
 
 def make_csv(report: TransparencyReport) -> str:
     """RFC 4180, with a line for each number; docs/TRANSPARENCY.md lists the measures."""
-    out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\r\n")
-    lines.writerow(CSV_HEADER)
-    for row in rows(report):
-        lines.writerow([neutral("" if cell is None else str(cell)) for cell in row])
-    return out.getvalue()
-
-
-def neutral(cell: str) -> str:
-    """The cell as text to every spreadsheet: an apostrophe before what would be a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return write_csv(chain([CSV_HEADER], rows(report)))
 
 
 def rows(report: TransparencyReport) -> Iterator[Row]:

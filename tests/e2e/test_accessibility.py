@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Route
 from playwright.sync_api import Page as Tab
@@ -18,7 +19,8 @@ from luckrig.web.assets import static_files
 from luckrig.web.headers import PAGE_HEADERS
 from luckrig.web.pages import ErrorPage, Page
 from luckrig.web.render import make_renderer
-from tests.e2e.test_clients_node import FOLDER, install_client
+from luckrig.web.taste_page import TastePage
+from tests.e2e.axe import RUN, axe_script, serious_faults
 from tests.web import desk_samples, report_samples
 from tests.web.report_samples import site_in
 from tests.web.rigs import map_page, rig_page, twelve_rigs
@@ -29,7 +31,6 @@ Scheme = Literal["light", "dark"]
 ARTIFACTS: Final = Path(__file__).resolve().parents[2] / ".artifacts"
 FILES: Final = static_files()
 RENDERER: Final = make_renderer(FILES)
-SERIOUS: Final = ("serious", "critical")
 ORIGIN: Final = "http://map.test"
 REPORTS: Final = {
     "en": (
@@ -78,6 +79,11 @@ def _documents() -> Iterator[tuple[str, str]]:
     yield "en map", RENDERER.render_map(map_page(twelve_rigs()))
     yield "en map table", RENDERER.render_map(replace(map_page(twelve_rigs()), view="table"))
     yield "en rig", RENDERER.render_node(rig_page(rig))
+    for language in ("en", "ja"):
+        site = site_in(language)
+        yield f"{language} taste direct", RENDERER.render(TastePage(site=site, node=rig))
+        relayed = msgspec.structs.replace(rig, base_url=f"{site.origin}/n/{rig.id}/v1")
+        yield f"{language} taste", RENDERER.render(TastePage(site=site, node=relayed))
 
 
 DOCUMENTS: Final = {name.replace(" ", "-").replace(",", ""): html for name, html in _documents()}
@@ -86,10 +92,7 @@ DOCUMENTS: Final = {name.replace(" ", "-").replace(",", ""): html for name, html
 @pytest.fixture(scope="module")
 def axe() -> str:
     """The script, as npm installed it for `make test`."""
-    script = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        install_client()
-    return script.read_text("utf-8")
+    return axe_script()
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +133,5 @@ def test_axe_finds_nothing_serious(tabs: dict[Scheme, Tab], name: str, scheme: S
         ARTIFACTS.mkdir(exist_ok=True)
         tab.screenshot(path=ARTIFACTS / f"{name}-{VIEWPORTS[scheme]}-{scheme}.png", full_page=True)
     assert tab.evaluate("document.documentElement.scrollWidth") <= VIEWPORTS[scheme]
-    found: Any = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert found["testEngine"]["name"] == "axe-core"
-    assert len(found["passes"]) > 10  # it did look
-    serious = [
-        {"id": each["id"], "help": each["help"], "nodes": [n["html"] for n in each["nodes"]]}
-        for each in found["violations"]
-        if each["impact"] in SERIOUS
-    ]
+    serious = serious_faults(tab.evaluate(RUN))
     assert serious == [], json.dumps(serious, indent=1)

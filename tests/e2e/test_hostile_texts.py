@@ -152,7 +152,7 @@ async def watched(context: BrowserContext, faults: list[str]) -> Page:
 
 async def test_no_text_ever_runs(desk: Desk) -> None:
     assert len(XSS) >= 100
-    paths = ["/", "/?view=table", "/transparency", "/operator", "/operator?appealed=1",
+    paths = ["/", "/?view=table", "/api", "/transparency", "/operator", "/operator?appealed=1",
              "/operator/audit", "/me"]  # fmt: skip
     for number in range(0, len(XSS), AT_ONCE):
         ticket, case_id = await fill(desk, number, XSS[number : number + AT_ONCE])
@@ -160,7 +160,10 @@ async def test_no_text_ever_runs(desk: Desk) -> None:
     for number, text in enumerate(XSS[::5]):
         paths.append(QUERIES[number % len(QUERIES)].format(quote(text, safe="")))
         node_id = await publish(desk, number, text)
-        paths += [] if node_id is None else [f"/nodes/{node_id}", f"/report?kind=node&id={node_id}"]
+        if node_id is not None:
+            shown = ("name", "gpu", "model")[number % 3]
+            paths += [f"/nodes/{node_id}", f"/report?kind=node&id={node_id}"]
+            paths += [f"/badge/{node_id}.svg?show={shown}"]
     faults: list[str] = []
     async with async_chromium() as browser:
         for key in (OPERATOR, OWNER):

@@ -317,7 +317,7 @@ async def test_unchanged_list_is_not_sent_again(tracker: Tracker) -> None:
 
 
 async def test_pages_are_served_with_a_strict_policy(tracker: Tracker) -> None:
-    for path in ("/", "/?view=table", f"/nodes/{RIG.node_id}"):
+    for path in ("/", "/?view=table", f"/nodes/{RIG.node_id}", f"/taste/{RIG.node_id}"):
         page = await tracker.http.get(path)
         assert page.status_code == 200
         assert "rig 1" in page.text
@@ -328,7 +328,9 @@ async def test_pages_are_served_with_a_strict_policy(tracker: Tracker) -> None:
             assert (await tracker.http.get(link)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/nope", "/nodes/nope", "/nodes/n1" + "a" * 32, "/static/nope"])
+@pytest.mark.parametrize(
+    "path", ["/nope", "/nodes/nope", "/nodes/n1" + "a" * 32, "/taste/nope", "/static/nope"]
+)
 async def test_missing_pages_say_so_in_html(tracker: Tracker, path: str) -> None:
     page = await tracker.http.get(path)
     assert page.status_code == 404
@@ -393,6 +395,12 @@ async def test_openapi_document_describes_what_is_served(tracker: Tracker) -> No
         ("get", "/api/v1/ledger"),
         ("get", "/api/v1/me/score"),
         ("get", "/api/v1/timings"),
+        ("get", "/api/v1/events"),
+        ("get", "/api/v1/timings.csv"),
+        ("get", "/api/v1/nodes.csv"),
+        ("get", "/api/v1/nodes.json"),
+        ("get", "/feed.atom"),
+        ("get", "/badge/{node_id}.svg"),
         ("post", "/api/v1/receipts"),
         ("post", "/api/v1/admin/anchors"),
         ("get", "/api/v1/registration"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from luckrig.web.transparency_page import format_duration, neutral
+from luckrig.web.tables import neutral
+from luckrig.web.transparency_page import format_duration
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,7 @@ def select(
     def position(node: NodeRecord) -> _Position:
         return _sort_key(node, query.sort, scarcity), node.node_id
 
-    found = list(nodes)
-    for test in _tests(query):
-        found = [node for node in found if test(node)]
-    found.sort(key=position)
+    found = matching(nodes, scarcity, query)
     start = 0
     if query.after is not None:
         start = bisect_right(found, _decode_cursor(query.after, query.sort), key=position)
@@ -89,6 +86,17 @@ def select(
     more = start + query.limit < len(found)
     next_cursor = _encode_cursor(position(page[-1]), query.sort) if more else None
     return Selection(page, len(found), next_cursor)
+
+
+def matching(
+    nodes: Iterable[NodeRecord], scarcity: Mapping[str, float], query: NodeQuery
+) -> list[NodeRecord]:
+    """Every rig that the query asks for, in its order; after and limit don't count."""
+    found = list(nodes)
+    for test in _tests(query):
+        found = [node for node in found if test(node)]
+    found.sort(key=lambda node: (_sort_key(node, query.sort, scarcity), node.node_id))
+    return found
 
 
 def _sort_key(node: NodeRecord, sort: Sort, scarcity: Mapping[str, float]) -> float | str:

@@ -12,10 +12,11 @@ from luckrig.protocol.tunnel.ends import Left, Proved, TrackerEnd
 from luckrig.protocol.tunnel.frames import PING_SECONDS, VERSION, GoAway, Hello, Violation
 from luckrig.protocol.tunnel.proof import Challenge, ClockOff, TunnelClaims, verify_tunnel_proof
 from luckrig.tracker.relay.bans import banned
-from luckrig.tracker.relay.http import abort_of, refuse_websocket
+from luckrig.tracker.relay.http import refuse_websocket
 from luckrig.tracker.relay.hub import Hub
 from luckrig.tracker.relay.tunnel import GOODBYE_CODE, Receive, Send, Tunnel
 from luckrig.tracker.routes.clients import ClientNetworks
+from luckrig.tracker.routes.connections import abort_of
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.store.interface import Store, StoreError
 

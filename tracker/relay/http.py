@@ -1,6 +1,6 @@
 """What the relay needs of the ASGI server, beyond ASGI where it has to."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any, Final
 
 import msgspec
@@ -9,17 +9,6 @@ from luckrig.protocol.errors import LuckrigError, error_body
 from luckrig.tracker.relay.tunnel import Send
 
 CLOSE: Final = (b"connection", b"close")
-ABORT: Final = "luckrig.abort"
-"""ASGI extension of our server (cli/serve.py): {"call": drop the connection at once}. Without it a
-connection ends as the server likes, which waits for clients that don't read."""
-
-
-def abort_of(scope: MutableMapping[str, Any]) -> Callable[[], None]:
-    """What drops the connection of a scope."""
-    extensions: dict[str, Any] = scope.get("extensions") or {}
-    extension: dict[str, Any] = extensions.get(ABORT) or {}
-    call: Callable[[], None] = extension.get("call", _do_nothing)
-    return call
 
 
 async def send_error(send: Send, error: LuckrigError) -> None:
@@ -52,7 +41,3 @@ def _headers(error: LuckrigError, body: bytes) -> list[tuple[bytes, bytes]]:
     if error.retry_after_seconds is not None:
         headers.append((b"retry-after", str(error.retry_after_seconds).encode("ascii")))
     return headers
-
-
-def _do_nothing() -> None:
-    """For servers without the extension."""

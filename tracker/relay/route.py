@@ -15,12 +15,13 @@ import msgspec
 from luckrig.protocol.errors import LuckrigError, PeerError, error_body
 from luckrig.protocol.surface import methods_of, split_relay_path
 from luckrig.protocol.tunnel.frames import OpenHead, ReplyHead, ResetCode
-from luckrig.tracker.relay.http import CLOSE, abort_of, send_error
+from luckrig.tracker.relay.http import CLOSE, send_error
 from luckrig.tracker.relay.hub import Hub
 from luckrig.tracker.relay.limits import RelayLimits
 from luckrig.tracker.relay.stream import ClientGone, RelayStream, RigLost, RigOffline
 from luckrig.tracker.relay.tunnel import Receive, Send
 from luckrig.tracker.routes.clients import ClientNetworks
+from luckrig.tracker.routes.connections import abort_of
 from luckrig.tracker.service.bans import BanService
 
 MAX_BODY_BYTES: Final = 1 << 20

@@ -6,7 +6,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from luckrig.protocol.ids import NODE_ID_PATTERN, NodeId
 from luckrig.protocol.receipts import MAX_RECEIPT_CHARS
 from luckrig.protocol.strictjson import decode
 from luckrig.protocol.wire import (
@@ -19,6 +18,7 @@ from luckrig.protocol.wire import (
     ScoreReply,
     TimingsReply,
 )
+from luckrig.tracker.routes.exports import TIMINGS_PARAMETERS, TimingsQuery
 from luckrig.tracker.routes.http import BODY_ERRORS, cacheable_json, json_response, read_json_body
 from luckrig.tracker.routes.operations import Operation, Parameter
 from luckrig.tracker.routes.query import parse_query
@@ -37,12 +37,6 @@ class LedgerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     after: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LEDGER_ENTRIES)] = MAX_LEDGER_ENTRIES
-
-
-class TimingsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose timings: one rig's, or all."""
-
-    node: NodeId | None = None
 
 
 class ContributionApi:
@@ -137,7 +131,7 @@ class ContributionApi:
                 summary="What users measured and shared, by rig, model and length of prompt.",
                 handler=self.get_timings,
                 response=TimingsReply,
-                parameters=_TIMINGS_PARAMETERS,
+                parameters=TIMINGS_PARAMETERS,
                 errors=("invalid_request",),
             ),
         )
@@ -155,13 +149,5 @@ _LEDGER_PARAMETERS: Final = (
         where="query",
         schema={"type": "integer", "minimum": 1, "maximum": MAX_LEDGER_ENTRIES},
         description="Entries in the answer.",
-    ),
-)
-_TIMINGS_PARAMETERS: Final = (
-    Parameter(
-        name="node",
-        where="query",
-        schema={"type": "string", "pattern": NODE_ID_PATTERN},
-        description="Only this rig's.",
     ),
 )

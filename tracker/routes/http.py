@@ -46,12 +46,31 @@ def json_response(
 
 def cacheable_json(request: Request, value: object) -> Response:
     """JSON with an ETag; 304 when the client already has it."""
-    body = msgspec.json.encode(value)
+    return cacheable(request, msgspec.json.encode(value), JSON)
+
+
+def cacheable(
+    request: Request,
+    body: bytes,
+    media_type: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Any body with an ETag; 304 when the client already has it.
+
+    headers: say how long it may be kept, else every use asks first.
+    """
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, JSON)
+    merged = {"Cache-Control": "no-cache", **(headers or {}), "ETag": etag}
+    if status == 200 and _has(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=merged)
+    return Response(body, status, merged, media_type)
+
+
+def _has(known: str, etag: str) -> bool:
+    """known: If-None-Match, compared weakly (RFC 9110, 13.1.2): proxies weaken ETags."""
+    return any(each.strip().removeprefix("W/") in (etag, "*") for each in known.split(","))
 
 
 def error_response(error: LuckrigError) -> Response:

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, made from the operations and their wire types."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -9,7 +9,10 @@ from luckrig.protocol.errors import CODES
 from luckrig.protocol.wire import ErrorReply
 from luckrig.tracker.routes.operations import Operation, Parameter
 
-_REFERENCES = "#/components/schemas/{name}"
+_REFERENCES: Final = "#/components/schemas/{name}"
+_PREFIX: Final = "/api/v1/"
+_TRACKER: Final = "tracker"
+"""The tag of what lies beside the versioned API."""
 
 
 def openapi_document(
@@ -44,8 +47,9 @@ def _describe(operation: Operation, schema_of: dict[type, dict[str, Any]]) -> di
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
+        "tags": [_tag(operation.path)],
         "parameters": [_parameter(parameter) for parameter in operation.parameters],
-        "responses": {"200": _json("Done.", schema_of[operation.response])},
+        "responses": {"200": _success(operation, schema_of[operation.response])},
     }
     if operation.request is not None:
         described["requestBody"] = _json("", schema_of[operation.request]) | {"required": True}
@@ -56,6 +60,21 @@ def _describe(operation: Operation, schema_of: dict[type, dict[str, Any]]) -> di
         meanings = "; ".join(f"{code}: {CODES[code].meaning}" for code in codes)
         described["responses"][str(status)] = _json(meanings, schema_of[ErrorReply])
     return described
+
+
+def _tag(path: str) -> str:
+    """Operations on one thing belong together: /api/v1/nodes, /api/v1/nodes.csv."""
+    if not path.startswith(_PREFIX):
+        return _TRACKER
+    return path.removeprefix(_PREFIX).partition("/")[0].partition(".")[0]
+
+
+def _success(operation: Operation, schema: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": schema}
+    if operation.example is not None:
+        content["example"] = operation.example
+    media_type = operation.media_type.partition(";")[0]
+    return {"description": "Done.", "content": {media_type: content}}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -21,7 +21,10 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One method on one path. errors: the codes of protocol.errors.CODES that it may answer."""
+    """One method on one path. errors: the codes of protocol.errors.CODES that it may answer.
+
+    response: a wire type for JSON; str for what has another media_type. example: such an answer.
+    """
 
     method: Literal["GET", "POST"]
     path: str
@@ -32,3 +35,5 @@ class Operation:
     request: type | None = None
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[str, ...] = ()
+    media_type: str = "application/json"
+    example: str | None = None

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from luckrig.protocol.descriptor import verify_descriptor
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.ids import is_node_id
-from luckrig.protocol.wire import NodeView
+from luckrig.protocol.wire import NodeDetail, NodeView
 from luckrig.tracker.domain.listing import NodeQuery
 from luckrig.tracker.routes.query import MapQuery, parse_query
 from luckrig.tracker.routes.sites import Sites
@@ -21,6 +21,7 @@ from luckrig.web.assets import StaticFile
 from luckrig.web.headers import STATIC_HEADERS
 from luckrig.web.pages import Choices, ErrorPage, Filters, MapPage, RigPage, Totals, View
 from luckrig.web.render import Renderer
+from luckrig.web.taste_page import TastePage
 
 MAX_PLOTTED: Final = 200
 MAX_CHOICES: Final = 100
@@ -50,6 +51,7 @@ class Pages:
         return [
             Route("/", self.show_map),
             Route("/nodes/{node_id}", self.show_node),
+            Route("/taste/{node_id}", self.show_taste),
             Route("/static/{name:path}", self.send_static),
         ]
 
@@ -77,10 +79,7 @@ class Pages:
 
     async def show_node(self, request: Request) -> Response:
         """GET /nodes/{node_id}."""
-        node_id = request.path_params["node_id"]
-        if not is_node_id(node_id):
-            raise PeerError("node_not_found", "A node id is n1 and 32 characters of base32.")
-        detail = await self._nodes.detail(node_id)
+        detail = await self._detail(request)
         descriptor = verify_descriptor(bytes(detail.descriptor))
         page = RigPage(
             site=self._sites.english(),
@@ -90,6 +89,18 @@ class Pages:
             audit=detail.audit,
         )
         return HTMLResponse(self._renderer.render_node(page))
+
+    async def show_taste(self, request: Request) -> Response:
+        """GET /taste/{node_id}."""
+        detail = await self._detail(request)
+        page = TastePage(site=self._sites.of(request), node=detail.node)
+        return HTMLResponse(self._renderer.render(page), headers={"Vary": "Accept-Language"})
+
+    async def _detail(self, request: Request) -> NodeDetail:
+        node_id = request.path_params["node_id"]
+        if not is_node_id(node_id):
+            raise PeerError("node_not_found", "A node id is n1 and 32 characters of base32.")
+        return await self._nodes.detail(node_id)
 
     async def send_static(self, request: Request) -> Response:
         """GET /static/{name}: names hold a hash of the content, so browsers keep them."""

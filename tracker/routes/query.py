@@ -1,6 +1,7 @@
 """Query strings: the map's, the same for the API and the page, and the descriptor log's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final, TypeVar, get_args
 
 import msgspec
@@ -25,10 +26,10 @@ _Gigabytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 
 
-class MapQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the address of a list may say; an empty value is the same as none.
+class MapFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rigs, in which order; an empty value is the same as none.
 
-    min_vram: GB. min_context: tokens. after: `next` of the page before.
+    min_vram: GB. min_context: tokens.
     """
 
     q: _Name | None = None
@@ -42,8 +43,6 @@ class MapQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     status: NodeStatus | None = None
     capability: Capability | None = None
     sort: Sort = "scarcity"
-    after: Annotated[str, msgspec.Meta(max_length=400)] | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
     def selection(self) -> NodeQuery:
         """The same in the words of the domain."""
@@ -59,9 +58,18 @@ class MapQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             status=self.status,
             capability=self.capability,
             sort=self.sort,
-            after=self.after,
-            limit=self.limit,
         )
+
+
+class MapQuery(MapFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the address of a list may say. after: `next` of the page before."""
+
+    after: Annotated[str, msgspec.Meta(max_length=400)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+    def selection(self) -> NodeQuery:
+        """The same in the words of the domain."""
+        return replace(super().selection(), after=self.after, limit=self.limit)
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,7 +105,7 @@ def _query(name: str, description: str, schema: dict[str, object]) -> Parameter:
 _TEXT: Final[dict[str, object]] = {"type": "string", "maxLength": 120}
 _COUNT: Final[dict[str, object]] = {"type": "integer", "minimum": 0}
 
-QUERY_PARAMETERS: Final = (
+FILTER_PARAMETERS: Final = (
     _query("q", "Words in name, GPU, models or note.", _TEXT),
     _query("gpu", "GPU in any common spelling: rtx4090, NVIDIA GeForce RTX 4090.", _TEXT),
     _query("vendor", "Who made the GPU.", _choice(Vendor)),
@@ -109,6 +117,9 @@ QUERY_PARAMETERS: Final = (
     _query("status", "State of the rig.", _choice(NodeStatus)),
     _query("capability", "What the model can do.", _choice(Capability)),
     _query("sort", "Order; scarcest first unless said otherwise.", _choice(Sort)),
+)
+QUERY_PARAMETERS: Final = (
+    *FILTER_PARAMETERS,
     _query("after", "`next` of the page before.", {"type": "string", "maxLength": 400}),
     _query("limit", "Rigs on a page.", {"type": "integer", "minimum": 1, "maximum": 200}),
 )

@@ -1,6 +1,5 @@
 """The pages of words and numbers: terms, privacy, compliance, about, transparency."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -9,12 +8,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from luckrig.protocol.transparency import PERIOD_PATTERN, PeriodName, TransparencyReport
-from luckrig.tracker.routes.http import cacheable_json
+from luckrig.tracker.routes.http import cacheable, cacheable_json
 from luckrig.tracker.routes.operations import Operation, Parameter
 from luckrig.tracker.routes.query import parse_query
 from luckrig.tracker.service.transparency import TransparencyService
 from luckrig.web.pages import Page, Site
 from luckrig.web.render import Renderer
+from luckrig.web.tables import MEDIA_TYPE
 from luckrig.web.text_pages import (
     AboutPage,
     CompliancePage,
@@ -111,16 +111,9 @@ class TextPages:
     async def get_csv(self, request: Request) -> Response:
         """GET /transparency.csv."""
         report = await self._report(request)
-        body = make_csv(report).encode()
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {
-            "ETag": etag,
-            "Cache-Control": "no-cache",
-            "Content-Disposition": f'attachment; filename="transparency-{report.period}.csv"',
-        }
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers=headers)
-        return Response(body, 200, headers, "text/csv; charset=utf-8; header=present")
+        name = f"transparency-{report.period}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return cacheable(request, make_csv(report).encode(), MEDIA_TYPE, headers=headers)
 
     async def _report(self, request: Request) -> TransparencyReport:
         items = request.query_params.multi_items()

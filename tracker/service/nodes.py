@@ -1,6 +1,6 @@
 """Publishing and listing rigs."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -11,7 +11,7 @@ from luckrig.protocol.surface import relay_endpoint
 from luckrig.protocol.wire import NodeDetail, NodePage, NodeView, PublishReply
 from luckrig.tracker.domain.audit import audit
 from luckrig.tracker.domain.endpoints import check_listable
-from luckrig.tracker.domain.listing import NodeQuery, select
+from luckrig.tracker.domain.listing import NodeQuery, matching, select
 from luckrig.tracker.domain.reach import ReachBook
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.domain.scarcity import ScarcityIndex
@@ -89,6 +89,13 @@ class NodeService:
         views = [node_view(node, scarcity[node.descriptor.node_id]) for node in chosen]
         return NodePage(nodes=views, total=total, next=following)
 
+    async def export(self, query: NodeQuery) -> tuple[int, Iterator[NodeView]]:
+        """How many rigs the query asks for, and all of them, made one by one as they are taken."""
+        nodes = await self.listed()
+        scarcity = self._scarcities(nodes)
+        found = matching(nodes, scarcity, query)
+        return len(found), (node_view(node, scarcity[node.node_id]) for node in found)
+
     async def all_views(self) -> list[NodeView]:
         """Every rig, unsorted: what the map's counts and filter choices are made from."""
         nodes = await self.listed()
@@ -97,18 +104,19 @@ class NodeService:
 
     async def detail(self, node_id: str) -> NodeDetail:
         """One rig with its signed descriptor. Raises PeerError node_not_found."""
-        node = await self._store.node(node_id)
-        scarcity = self._scarcities(await self.listed())
-        if node is None or node_id in await self._bans.closed_nodes():
-            raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
+        node = await self._open(node_id)
         since = int(self._clock()) - TIMINGS_SECONDS
         shared = await self._store.contributions.timings(node_id=node_id, since=since)
         return NodeDetail(
-            node=node_view(node, scarcity.get(node_id, 0.0)),  # a limited rig is on no list
+            node=await self._view(node),
             descriptor=msgspec.Raw(node.signed),
             reach=self._reach.view(node),
             audit=audit(node.descriptor, summarise(shared)),
         )
+
+    async def view(self, node_id: str) -> NodeView:
+        """One rig. Raises PeerError node_not_found."""
+        return await self._view(await self._open(node_id))
 
     async def counts(self) -> tuple[int, int]:
         """(listed rigs, rigs that answer now)."""
@@ -128,6 +136,16 @@ class NodeService:
     async def scarcity(self) -> Mapping[str, float]:
         """The scarcity of every rig on the map, by node id."""
         return self._scarcities(await self.listed())
+
+    async def _open(self, node_id: str) -> NodeRecord:
+        node = await self._store.node(node_id)
+        if node is None or node_id in await self._bans.closed_nodes():
+            raise PeerError("node_not_found", "No rig with that id is on this tracker's map.")
+        return node
+
+    async def _view(self, node: NodeRecord) -> NodeView:
+        scarcity = self._scarcities(await self.listed())
+        return node_view(node, scarcity.get(node.node_id, 0.0))  # a limited rig is on no list
 
     def _scarcities(self, nodes: list[NodeRecord]) -> dict[str, float]:
         """Scarcity of these nodes, counted anew when a rig came or went or a while has passed."""

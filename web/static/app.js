@@ -3,6 +3,9 @@
 
 const POLL_MS = 10_000;
 const SLOWEST_POLL_MS = 120_000;
+// While events come: queues and the time a rig was seen are in none.
+const LIVE_POLL_MS = 60_000;
+const RELISTEN_MS = 120_000;
 const TIMEOUT_MS = 8_000;
 
 // The server's clock counts, not the visitor's.
@@ -120,17 +123,69 @@ function tell(text) {
 function forgetMissing(nodes) {
   const ids = new Set(nodes.map((node) => node.id));
   for (const box of document.querySelectorAll("[data-node]")) {
-    if (ids.has(box.dataset.node)) continue;
-    showStatus(box, "unknown");
-    const word = box.querySelector("[data-part=status] > span");
-    if (word) word.textContent = "no longer on this list";
+    if (!ids.has(box.dataset.node)) forget(box);
   }
 }
 
-function keepFresh(path) {
+function forget(box) {
+  showStatus(box, "unknown");
+  const word = box.querySelector("[data-part=status] > span");
+  if (word) word.textContent = "no longer on this list";
+}
+
+/** One rig of this page: what an event of the tracker says of it. */
+function hear(kind, news) {
+  if (kind !== "gone") return show(news);
+  for (const box of document.querySelectorAll("[data-node]")) {
+    if (box.dataset.node === news.id) forget(box);
+  }
+}
+
+/**
+ * Events of the map for as long as somebody looks: browsers have few connections for each tracker,
+ * and a tab that nobody sees must not hold one. onHeard: told whether events come, and whether
+ * the list has to be read again.
+ */
+function listen(address, onHeard) {
+  let source = null;
+  let timer = 0;
+
+  function stop() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
+  function start() {
+    if (source || document.hidden) return;
+    source = new EventSource(address);
+    source.addEventListener("open", () => onHeard({ live: true, missed: false }));
+    for (const kind of ["hello", "resync"]) {
+      source.addEventListener(kind, () => onHeard({ live: true, missed: true }));
+    }
+    for (const kind of ["listed", "changed", "status", "gone"]) {
+      source.addEventListener(kind, (event) => {
+        hear(kind, JSON.parse(event.data));
+        onHeard({ live: true, missed: false });
+      });
+    }
+    source.addEventListener("error", () => {
+      onHeard({ live: false, missed: false });
+      if (source?.readyState !== EventSource.CLOSED) return; // it tries again by itself
+      stop();
+      timer = setTimeout(start, RELISTEN_MS);
+    });
+  }
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  start();
+}
+
+function keepFresh(path, events) {
   let wait = POLL_MS;
   let timer = 0;
   let running = false;
+  let isLive = false;
   let asked = Date.now();
 
   async function poll() {
@@ -141,8 +196,8 @@ function keepFresh(path) {
       const nodes = await fetchNodes(path);
       nodes.forEach(show);
       forgetMissing(nodes);
-      wait = POLL_MS;
-      tell("Statuses refresh every 10 seconds.");
+      wait = isLive ? LIVE_POLL_MS : POLL_MS;
+      tell(isLive ? "Statuses change as they happen." : "Statuses refresh every 10 seconds.");
     } catch {
       wait = Math.min(wait * 2, SLOWEST_POLL_MS);
       tell("The tracker doesn’t answer; statuses may be old.");
@@ -160,8 +215,17 @@ function keepFresh(path) {
     timer = setTimeout(poll, Math.max(0, due));
   }
 
+  function onHeard({ live, missed }) {
+    const changed = live !== isLive;
+    isLive = live;
+    if (missed) wait = 2_000; // all who listen hear it at once, and must not ask at once
+    else if (changed) wait = live ? LIVE_POLL_MS : POLL_MS;
+    if (missed || changed) schedule();
+  }
+
   document.addEventListener("visibilitychange", schedule);
   schedule();
+  if (events && "EventSource" in window) listen(events, onHeard);
 }
 
 function enableCopying() {
@@ -193,5 +257,5 @@ enableCopying();
 localiseOpenings();
 tidyQueries();
 setInterval(() => document.hidden || refreshAges(), 5_000);
-const path = document.getElementById("main")?.dataset.refresh;
-if (path) keepFresh(path);
+const { refresh, events } = document.getElementById("main")?.dataset ?? {};
+if (refresh) keepFresh(refresh, events);

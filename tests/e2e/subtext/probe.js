@@ -2,9 +2,9 @@
 
 const folder = new URL(import.meta.url).searchParams.get("modules");
 const load = (name) => import(`${folder}/${name}.js`);
-const [bytes, carrier, codec, hpke, items, keyring, proofs, reply, request, rig, support] =
+const [bytes, carrier, codec, hpke, ids, items, keyring, proofs, reply, request, rig, support] =
   await Promise.all(
-    ["bytes", "carrier", "codec", "hpke", "items", "keyring", "proof", "reply", "request", "rig", "support"].map(load),
+    ["bytes", "carrier", "codec", "hpke", "ids", "items", "keyring", "proof", "reply", "request", "rig", "support"].map(load),
   );
 const { SealedError } = await load("errors");
 const { fromBase64url: raw, toBase64url: text } = bytes;
@@ -209,7 +209,7 @@ export async function ask({ baseUrl, nodeId, asked, now }) {
   return done;
 }
 
-export const nodeIdOf = (key) => keyring.nodeIdOf(raw(key));
+export const nodeIdOf = (key) => ids.idOf("n1", raw(key));
 
 export const whyNotSealed = () => support.whyNotSealed();
 

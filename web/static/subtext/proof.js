@@ -1,7 +1,9 @@
 // Signed requests (DPoP, RFC 9449, with a hash of the body): protocol/proofs.py. A bound token is
 // worth nothing without them.
 
-import { sha256, toBase64url, utf8 } from "./bytes.js";
+import { fromBase64url, sha256, toBase64url, utf8 } from "./bytes.js";
+import { idOf } from "./ids.js";
+import { signJws } from "./jws.js";
 
 const TYPE = "dpop+jwt";
 const ALGORITHM = "Ed25519";
@@ -43,6 +45,22 @@ export class ProofKey {
   }
 
   /**
+   * Any document that names its signer by key, such as a countersignature.
+   *
+   * @param {string} typ
+   * @param {object} claims
+   * @returns {Promise<string>} compact JWS
+   */
+  async sign(typ, claims) {
+    return signJws(claims, { typ, jwk: this.#jwk, privateKey: this.#privateKey });
+  }
+
+  /** @returns {Promise<string>} the user id of this key: docs/PROTOCOL.md, section 1 */
+  async userId() {
+    return idOf("u1", fromBase64url(this.#jwk.x));
+  }
+
+  /**
    * @param {object} request
    * @param {string} request.method
    * @param {string} request.url absolute; query and fragment are left out
@@ -61,9 +79,6 @@ export class ProofKey {
       bod: toBase64url(await sha256(body)),
       ...(token === undefined ? {} : { ath: toBase64url(await sha256(utf8(token))) }),
     };
-    const header = { alg: ALGORITHM, jwk: this.#jwk, typ: TYPE };
-    const signed = [header, claims].map((part) => toBase64url(utf8(JSON.stringify(part)))).join(".");
-    const signature = await crypto.subtle.sign(ALGORITHM, this.#privateKey, utf8(signed));
-    return `${signed}.${toBase64url(new Uint8Array(signature))}`;
+    return this.sign(TYPE, claims);
   }
 }

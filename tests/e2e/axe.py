@@ -1,0 +1,27 @@
+"""axe-core, as npm installed it for `make test`, and what counts of what it finds."""
+
+from typing import Any, Final
+
+from tests.e2e.test_clients_node import FOLDER, install_client
+
+RUN: Final = "axe.run(document, {resultTypes: ['violations']})"
+SERIOUS: Final = ("serious", "critical")
+
+
+def axe_script() -> str:
+    """For a page to load first."""
+    script = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.exists():
+        install_client()
+    return script.read_text("utf-8")
+
+
+def serious_faults(found: Any) -> list[dict[str, Any]]:
+    """Of what RUN gave: rule, help and elements. Fails when it didn't look."""
+    assert found["testEngine"]["name"] == "axe-core"
+    assert len(found["passes"]) > 10
+    return [
+        {"id": each["id"], "help": each["help"], "nodes": [n["html"] for n in each["nodes"]]}
+        for each in found["violations"]
+        if each["impact"] in SERIOUS
+    ]
