@@ -92,6 +92,27 @@ class NodePage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class RigNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What changes of a rig while one looks at the map: the data of an event of /api/v1/events.
+
+    seq: of its descriptor; a higher one than before means other offers, hardware or notes. The
+    rest: as in NodeView.
+    """
+
+    id: NodeId
+    seq: int
+    status: NodeStatus
+    queue: QueueView | None
+    last_seen_at: int | None
+    opens_at: int | None
+
+
+class RigGone(msgspec.Struct, frozen=True, kw_only=True):
+    """A rig that isn't on the map any more, whatever the reason."""
+
+    id: NodeId
+
+
 class PublishReply(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a published descriptor. page: the rig's page for people."""
 
