@@ -9,7 +9,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # OpenAI's client for Node.js; the tests run it against a rig.
 NODE_CLIENT := tests/e2e/node_client
 # A worker for each core. Worksteal keeps a file's tests together, and all workers busy to the end.
-WORKERS := --numprocesses logical --maxprocesses 4 --dist worksteal
+WORKERS := --numprocesses 3 --dist worksteal
 QUIETLY := >>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 
 .DEFAULT_GOAL := help

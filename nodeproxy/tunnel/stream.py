@@ -22,7 +22,8 @@ class Lane(Protocol):
     def send_data(self, stream: int, data: memoryview) -> int:
         """Send what credit and the tunnel's queue allow; how many bytes that was.
 
-        When it was less than all, on_room() is called as soon as more may go.
+        It may be less than all, since a frame holds so much: ask again. When it was nothing,
+        on_room() is called as soon as more may go.
         """
         ...
 
@@ -58,7 +59,7 @@ class TunnelConnection:
         self._uncredited = 0
         self._is_answered = self._is_over = self._lags = False
         self._head: ReplyHead | None = None
-        self._unsent: list[bytes] = []
+        self._unsent: list[memoryview] = []
         self._drained: asyncio.Future[None] | None = None
 
     # For the answer: exchange.Connection
@@ -88,7 +89,7 @@ class TunnelConnection:
             head, self._head = self._head, None
             self._lane.send_head(self._number, head)
         if data:
-            self._unsent.append(data)
+            self._unsent.append(memoryview(data))
         self._is_answered = not more
         self._flush()
 
@@ -144,10 +145,12 @@ class TunnelConnection:
 
     def _flush(self) -> None:
         while self._unsent:
-            data = memoryview(self._unsent[0])
+            data = self._unsent[0]
             sent = self._lane.send_data(self._number, data)
-            if sent < len(data):
-                self._unsent[0] = bytes(data[sent:])
+            if 0 < sent < len(data):  # a frame holds so much; there may be room for another
+                self._unsent[0] = data[sent:]
+                continue
+            if not sent:
                 if not self._lags:  # once: a client must catch up, not just trickle
                     self._lags = True
                     self._deadline.set(self._limits.write_seconds)

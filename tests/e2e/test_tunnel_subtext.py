@@ -44,6 +44,13 @@ async def test_relay_passes_keys_and_sealed_answers(scene: Scene, rig: Rig) -> N
     assert (await ask(rig, CHAT, chat(rig, model="other"))).error == (404, "model_not_found")
 
 
+async def test_long_reply_in_one_piece_comes_whole(scene: Scene, rig: Rig) -> None:
+    """Longer than a tunnel's frame, its window and its queue."""
+    scene.engine.reply = ["x" * 1000] * 700
+    answer = await ask(rig, CHAT, chat(rig, stream=False))
+    assert answer.body.count(b"x" * 1000) == 700
+
+
 async def test_client_that_leaves_the_relay_frees_the_slot(scene: Scene, rig: Rig) -> None:
     scene.engine.pace = pace = OnDemand()
     pace.allow(1)

@@ -17,9 +17,10 @@ from luckrig.protocol.tunnel.frames import WINDOW_BYTES, ReplyHead, ResetCode
 
 @dataclass
 class Lane:
-    """Implements stream.Lane. room: how many bytes may go."""
+    """Implements stream.Lane. room: how many bytes may go. frame: how many at once."""
 
     room: int = 1 << 30
+    frame: int = 1 << 30
     sent: list[object] = field(default_factory=list[object])
 
     def send_head(self, stream: int, head: ReplyHead) -> None:
@@ -28,7 +29,7 @@ class Lane:
 
     def send_data(self, stream: int, data: memoryview) -> int:
         """Take what there is room for."""
-        size = min(len(data), self.room)
+        size = min(len(data), self.room, self.frame)
         self.room -= size
         if size:
             self.sent.append(bytes(data[:size]))
@@ -61,6 +62,16 @@ async def test_answer_waits_for_credit_and_goes_on() -> None:
     connection.on_room()
     assert lane.sent == [head, b"0123", b"456789", "end"]
     assert not connection.is_congested
+
+
+async def test_answer_longer_than_a_frame_goes_on_while_there_is_room() -> None:
+    """Nobody says that there is room to whoever has some: it waited until its deadline."""
+    lane = Lane(frame=4)
+    connection = TunnelConnection(lane, 1, ServerLimits())
+    connection.on_end()
+    connection.start(200, b"content-type: application/json\r\n", length=10)
+    connection.write(b"0123456789", more=False)
+    assert lane.sent[1:] == [b"0123", b"4567", b"89", "end"]
 
 
 async def test_headers_that_no_tunnel_takes_are_made_harmless() -> None:
