@@ -8,7 +8,8 @@ LOG := $(VENV)/setup.log
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # OpenAI's client for Node.js; the tests run it against a rig.
 NODE_CLIENT := tests/e2e/node_client
-# A worker for each core. Worksteal keeps a file's tests together, and all workers busy to the end.
+# Three workers keep two cores busy: tests that start processes mostly wait for them. Worksteal keeps a
+# file's tests together, and all workers busy to the end.
 WORKERS := --numprocesses 3 --dist worksteal
 QUIETLY := >>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 
