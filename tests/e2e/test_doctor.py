@@ -121,7 +121,7 @@ async def test_nothing_is_wrong(well: Practice) -> None:
     assert {result.outcome for result in found.values()} == {"ok"}, found
     assert exit_code([*found.values()]) == 0
     assert "the first after" in found["chat"].found
-    request = json.loads(well.engine.requests[-1].body)
+    request = well.engine.asked
     assert 1 <= request["max_tokens"] <= 8
     assert request["stream"] is True
 

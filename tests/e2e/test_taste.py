@@ -194,7 +194,7 @@ async def test_json_and_calls_of_tools_are_laid_out(scene: Scene, visitor: Visit
     assert await visitor.text(".call pre") == '{\n  "city": "Kyōto"\n}'
     await visitor.page.locator("#laid-out").click()
     assert await visitor.text("#reply") == "".join(scene.engine.reply)
-    asked = scene.engine.requests[-1].json
+    asked = scene.engine.asked
     assert asked["messages"][0] == {"role": "system", "content": "Be brief."}
     assert (asked["temperature"], asked["max_tokens"]) == (0.5, 50)
     assert asked["response_format"] == {"type": "json_object"}

@@ -88,6 +88,11 @@ class FakeEngine(StandIn):
         self.answering = 0
         self._turns = asyncio.Semaphore(slots or 1_000_000)
 
+    @property
+    def asked(self) -> Any:
+        """The body of the last request to generate: looks at its health may come after it."""
+        return next(each for each in reversed(self.requests) if self.generates(each)).json
+
     # For a dialect
 
     @abstractmethod

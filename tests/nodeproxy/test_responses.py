@@ -220,7 +220,7 @@ async def test_stock_client_parses_structured_output(engine: FakeOpenAi, rig: Ri
     engine.reply = ['{"name":', '"Oslo"}']
     parsed = await rig.openai().responses.parse(model=MODEL, input="Where?", text_format=Place)
     assert parsed.output_parsed == Place(name="Oslo")
-    asked = engine.requests[-1].json["response_format"]
+    asked = engine.asked["response_format"]
     assert asked["json_schema"]["strict"] is True
     assert parsed.text is not None
     assert parsed.text.format is not None

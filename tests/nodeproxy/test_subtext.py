@@ -111,7 +111,7 @@ async def test_tools_are_called_sealed(stream: bool, rig: Rig, engine: FakeOpenA
     answer = await ask(rig, CHAT, chat(rig, tools=[TOOL], stream=stream))
     assert '"name":"look"' in answer.body.decode()
     assert b"look" not in answer.visible
-    assert "tools" in engine.requests[-1].json
+    assert "tools" in engine.asked
 
 
 async def test_what_is_seen_of_a_stream_is_words_and_selectors(rig: Rig) -> None:
