@@ -14,19 +14,18 @@ from typing import Any, Final, cast
 
 from bench.chat import encode_request, is_whole_stream, unchunked
 from bench.mock_engine import Replies
-from bench.rig import NODE_KEY, ROOT_ID, Tracker, make_token
+from bench.rig import make_node, make_token
 from luckrig.cli.loop import run, spare_collector
 from luckrig.nodeproxy.engines.base import EngineState
 from luckrig.nodeproxy.engines.detect import Found
 from luckrig.nodeproxy.engines.llama_server import LlamaServer
-from luckrig.nodeproxy.node import Node, create_node
+from luckrig.nodeproxy.node import Node
 from luckrig.nodeproxy.server import ConnectionCounts, ServerLimits
 from luckrig.nodeproxy.server.connection import ClientConnection, RequestHead
 from luckrig.nodeproxy.server.head import DateHeader
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.nodeproxy.upstream import Answer
 from luckrig.nodeproxy.upstream.connection import Connection
-from luckrig.protocol.descriptor import Hardware
 
 CHUNKS: Final = 20
 PORT: Final = 9
@@ -119,18 +118,11 @@ def _survey(dialect: LlamaServer, model: str) -> EngineState:
 
 def _node(model: str) -> Node:
     dialect = LlamaServer()
-    return create_node(
+    return make_node(
         NodeSettings(
             origins=frozenset({f"http://127.0.0.1:{PORT}"}), max_active=256, max_queue=256
         ),
         Found(url="http://127.0.0.1:1", dialect=dialect, state=_survey(dialect, model)),
-        Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
-        Tracker(),
-        engine_key=None,
-        node_key=NODE_KEY,
-        root_id=ROOT_ID,
-        clock=time.time,
-        monotonic=time.monotonic,
     )
 
 

@@ -18,8 +18,8 @@ import msgspec
 from bench.mock_engine import Listening
 from bench.processes import say
 from luckrig.cli.loop import bind, origin_of, run, spare_collector
-from luckrig.nodeproxy.engines.detect import detect
-from luckrig.nodeproxy.node import create_node
+from luckrig.nodeproxy.engines.detect import Found, detect
+from luckrig.nodeproxy.node import Node, create_node
 from luckrig.nodeproxy.sealing.keys import SealingKeys
 from luckrig.nodeproxy.sealing.unsealer import Unsealer
 from luckrig.nodeproxy.server import ServerLimits, serving
@@ -110,6 +110,21 @@ class Allocations(msgspec.Struct):
     largest: list[Allocation]
 
 
+def make_node(settings: NodeSettings, found: Found) -> Node:
+    """The node proxy that is measured, in front of that engine."""
+    return create_node(
+        settings,
+        found,
+        Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
+        Tracker(),
+        engine_key=None,
+        node_key=NODE_KEY,
+        root_id=ROOT_ID,
+        clock=time.time,
+        monotonic=time.monotonic,
+    )
+
+
 async def _serve(engine_url: str, streams: int) -> None:
     found = await detect(engine_url)
     if found is None:
@@ -121,17 +136,7 @@ async def _serve(engine_url: str, streams: int) -> None:
         max_queue=streams,
         limits=ServerLimits(connections=max(ServerLimits().connections, streams + 64)),
     )
-    node = create_node(
-        settings,
-        found,
-        Hardware(gpu="NVIDIA GeForce RTX 3090", vram_bytes=24 << 30, cpu=None, ram_bytes=None),
-        Tracker(),
-        engine_key=None,
-        node_key=NODE_KEY,
-        root_id=ROOT_ID,
-        clock=time.time,
-        monotonic=time.monotonic,
-    )
+    node = make_node(settings, found)
     async with serving(node.app, sock, settings.limits, node.connections), node.running():
         users = range(max(1, streams // STREAMS_OF_A_USER))
         tokens = [make_token(number, now=int(time.time())) for number in users]

@@ -38,6 +38,7 @@ PAUSE_SECONDS: Final = 0.02
 """Before each request: what is left to do of the one before (receipt, replay) counts as CPU time,
 and not as the wait of the next."""
 POLL_SECONDS: Final = 0.05
+"""Its first line comes through a file, which nobody can wait for."""
 MODEL: Final = "split"
 
 
