@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
+from typing import Any, Self, Unpack
 
 from luckrig.client.calling.network import CallSettings, Network, Surroundings, open_network
 from luckrig.client.calls import Ask, Reply
@@ -28,7 +28,6 @@ from luckrig.protocol.wire import NodeView, TokenReply
 
 Key = PrivateKey | Path | str
 """A key, or where its file is."""
-MAX_REPLY_BYTES: Final = 64 * 2**20
 
 
 class AsyncClient:
@@ -118,7 +117,7 @@ class AsyncClient:
         wanted = {"subtext": subtext, "gpu": gpu, "quant": quant, "ctx": ctx, "min_tps": min_tps}
         ask = chat_ask(messages, model=model, stream=False, wanted=wanted, parameters=parameters)
         async with await self._caller.call(ask) as reply:
-            data = await _read_all(reply)
+            data = await reply.read()
         if reply.status != 200:
             raise read_error(data)
         return read_reply(data, rig=reply.rig, model=reply.model, subtext=reply.subtext)
@@ -191,7 +190,7 @@ class ChatStream:
     async def _read(self) -> AsyncGenerator[ChatEvent]:
         self._reply = reply = await self._caller.call(self._ask)
         if reply.status != 200:
-            raise read_error(await _read_all(reply))
+            raise read_error(await reply.read())
         reader, has_started = ChatReader(), False
         async for piece in reply:
             for event in reader.feed(piece):
@@ -201,15 +200,6 @@ class ChatStream:
                 yield event
         if not reader.is_whole:
             raise LuckrigError("rig_lost", "The rig broke off its reply.")
-
-
-async def _read_all(reply: Reply) -> bytes:
-    body = bytearray()
-    async for piece in reply:
-        body += piece
-        if len(body) > MAX_REPLY_BYTES:
-            raise LuckrigError("engine_error", "The reply is too long to be one.")
-    return bytes(body)
 
 
 def _load(key: Key | None) -> PrivateKey:

@@ -8,10 +8,14 @@ where request and reply travelled sealed.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from luckrig.client.wanted import Wanted
+from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.wire import NodeView
+
+MAX_REPLY_BYTES: Final = 64 * 2**20
+"""Of everything that a rig says to one request: 256 long vectors have some 20 MiB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -63,6 +67,14 @@ class Reply:
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self.pieces
 
+    async def read(self) -> bytes:
+        """The whole body. Raises LuckrigError: rig_lost, engine_error for one without end."""
+        body = bytearray()
+        async for piece in self.pieces:
+            body += piece
+            check_size(len(body))
+        return bytes(body)
+
     async def aclose(self) -> None:
         """End it. Safe to call twice, and after the end."""
         await self.close()
@@ -98,3 +110,9 @@ class Caller(Protocol):
 
 async def _nothing() -> None:
     """What closing a reply does that holds nothing."""
+
+
+def check_size(size: int) -> None:
+    """Raise LuckrigError engine_error for more bytes of one reply than any has."""
+    if size > MAX_REPLY_BYTES:
+        raise LuckrigError("engine_error", "The reply is too long to be one.")

@@ -18,7 +18,7 @@ import msgspec
 from luckrig.protocol.errors import CODES, LuckrigError
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.proofs import make_proof
-from luckrig.protocol.wire import ErrorReply
+from luckrig.protocol.wire import ErrorBody, ErrorReply
 
 MAX_ANSWER_BYTES: Final = 8 * 2**20
 """A page of 200 rigs with the longest notes is about 2 MiB."""
@@ -210,13 +210,10 @@ class Transport:
         if response.is_redirect:
             why = "answers with a redirect, which luckrig doesn't follow"
             return TrackerUnreachable(self.origin, why)
-        error = self.decode(body, ErrorReply).error
-        code = error.code if error.code in CODES else _code_of_status(response.status_code)
-        return LuckrigError(
-            code,
-            one_line(error.message) or CODES[code].meaning,
-            param=None if error.param is None else one_line(error.param),
-            retry_after_seconds=retry_after_seconds(response.headers.get("retry-after", "")),
+        return printable_error(
+            self.decode(body, ErrorReply).error,
+            unknown_code=_code_of_status(response.status_code),
+            retry_after=response.headers.get("retry-after", ""),
         )
 
     def nonsense(
@@ -250,6 +247,20 @@ def _code_of_status(status: int) -> str:
     """The nearest of our codes, for a tracker that has newer ones."""
     nearest = {401: "proof_invalid", 403: "operators_only", 404: "not_found", 429: "rate_limited"}
     return nearest.get(status, "internal_error" if status >= 500 else "invalid_request")
+
+
+def printable_error(error: ErrorBody, *, unknown_code: str, retry_after: str) -> LuckrigError:
+    """A stranger's error, made fit to print.
+
+    unknown_code: instead of a code that this client doesn't know. retry_after: the header, or "".
+    """
+    code = error.code if error.code in CODES else unknown_code
+    return LuckrigError(
+        code,
+        one_line(error.message) or CODES[code].meaning,
+        param=None if error.param is None else one_line(error.param),
+        retry_after_seconds=retry_after_seconds(retry_after),
+    )
 
 
 def one_line(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from luckrig.client.calls import Ask, Caller, Reply
+from luckrig.client.calls import Ask, Caller, Reply, check_size
 from luckrig.client.chat_events import Ended, Waiting
 from luckrig.client.chats import ChatReader, read_error, read_reply
 from luckrig.client.history.documents import hear
@@ -14,9 +14,6 @@ from luckrig.client.history.replay import Outcome, Piece, Replay, Rig, make_repl
 from luckrig.client.history.take import Question, Take, rig_of
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.events import SseSplitter
-
-MAX_REPLY_BYTES: Final = 64 * 2**20
-"""Of everything that a rig says to one request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +91,7 @@ class Turn:
         reader, splitter, size = ChatReader(), SseSplitter(), 0
         async for data in reply:
             size += len(data)
-            _check_size(size)
+            check_size(size)
             at = self._moments.monotonic()
             take.piece(data, at)
             for document in splitter.feed(data):
@@ -111,17 +108,14 @@ class Turn:
     async def _read_whole(
         self, reply: Reply, take: Take, show: Callable[[TurnEvent], None]
     ) -> None:
-        body = bytearray()
-        async for data in reply:
-            body += data
-            _check_size(len(body))
+        body = await reply.read()
         at = self._moments.monotonic()
-        take.whole(bytes(body), at)
+        take.whole(body, at)
         if reply.status != 200:
-            raise read_error(bytes(body))
-        whole = read_reply(bytes(body), rig=reply.rig, model=reply.model, subtext=reply.subtext)
+            raise read_error(body)
+        whole = read_reply(body, rig=reply.rig, model=reply.model, subtext=reply.subtext)
         self.finish_reason = whole.finish_reason
-        self._show_pieces(bytes(body), at, show)
+        self._show_pieces(body, at, show)
 
     def _show_pieces(self, document: bytes, at: float, show: Callable[[TurnEvent], None]) -> None:
         heard = hear(document)
@@ -130,8 +124,3 @@ class Turn:
         at_ms = max(0.0, at - self._sent_at) * 1000
         for kind, text in heard[0]:
             show(Piece(at_ms, kind, text))
-
-
-def _check_size(count: int) -> None:
-    if count > MAX_REPLY_BYTES:
-        raise LuckrigError("engine_error", "The reply is too long to be one.")

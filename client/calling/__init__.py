@@ -3,6 +3,7 @@
 | module      | what it is                                                               |
 |-------------|--------------------------------------------------------------------------|
 | `network`   | the Caller: one request over several tries; opens everything below       |
+| `run`       | one call's tries so far, and the error when all of them failed            |
 | `attempt`   | one request at one rig, up to the first byte of its reply                |
 | `body`      | the rest of it: whole events, and an honest end                          |
 | `rig_map`   | the tracker's map, kept for some seconds; rigs as they signed themselves |

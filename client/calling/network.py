@@ -22,13 +22,14 @@ from luckrig.client.calling.picking import Choice, Measure, Standing, pick
 from luckrig.client.calling.receipts import ReceiptBox
 from luckrig.client.calling.rig_map import RigMap
 from luckrig.client.calling.rig_tokens import NoToken, RigTokens
+from luckrig.client.calling.run import UNFIT, Run
 from luckrig.client.calling.sealing import SealingKeys
 from luckrig.client.calling.sending import Deadlines, Sender, open_http
 from luckrig.client.calling.witness import Witness
 from luckrig.client.calls import Ask, Reply
 from luckrig.client.receipts import Witnessed
 from luckrig.client.tracker import TrackerClient
-from luckrig.client.transport import TrackerUnreachable, one_line
+from luckrig.client.transport import TrackerUnreachable
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor import Offer
 from luckrig.protocol.errors import LuckrigError
@@ -48,8 +49,6 @@ _OF_THE_USER: Final = frozenset(
     "banned body_too_large registration_required key_replaced proof_invalid token_missing".split()
 )
 """Whichever rig is asked: the tracker, the user's own clock, or the request's length, is why."""
-_UNFIT: Final = "unsupported_parameter"
-"""A rig that doesn't seal, or has no https. Raised here only; a rig's own is about the request."""
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +114,7 @@ class Network:
     async def call(self, ask: Ask) -> Reply:
         """The first rig's reply whose first byte came; calls.Caller says what it raises."""
         check_quant(ask.wanted.quant)
-        run = _Run(ask)
+        run = Run(ask)
         while run.tries < MAX_TRIES and len(run.problems) < MAX_PROBLEMS:
             choice = await self._next(run)
             if choice is None:
@@ -125,7 +124,7 @@ class Network:
                 return reply
         raise run.failure()
 
-    async def _next(self, run: "_Run") -> Choice | None:
+    async def _next(self, run: Run) -> Choice | None:
         """Who to ask, after waiting for a rig that asked for it; None when nobody is left."""
         choices = [
             Choice(each, self._standing(each.rig), self._map.shared(each.rig, each.offer))
@@ -158,7 +157,7 @@ class Network:
                 rigs = [*rigs, await self._map.look_up(wanted.node)]
         return find(rigs, wanted, path=ask.path, speed=self._speed)
 
-    async def _try(self, run: "_Run", choice: Choice) -> Reply | None:
+    async def _try(self, run: Run, choice: Choice) -> Reply | None:
         """The reply of that rig; None when it gives none, which the run remembers."""
         standing = choice.standing
         standing.running += 1
@@ -182,7 +181,7 @@ class Network:
         wanted = replace(ask.wanted, node=rig.id)
         return find([rig], wanted, path=ask.path, speed=self._speed)[0]
 
-    def _note(self, run: "_Run", choice: Choice, error: LuckrigError) -> None:
+    def _note(self, run: Run, choice: Choice, error: LuckrigError) -> None:
         """Remember why a rig gave no reply. Raises what no other rig can mend."""
         rig = choice.candidate.rig
         _log.info("rig %s gave no reply: %s", rig.id, error.code)
@@ -190,15 +189,13 @@ class Network:
             raise error
         if isinstance(error, (NoToken, TrackerUnreachable)):
             run.needs_token = True
-        elif error.code != _UNFIT:
+        elif error.code != UNFIT:
             choice.standing.failed(self._world.monotonic(), error.retry_after_seconds)
             if error.code in ("signature_invalid", "model_not_found", "node_not_found"):
                 self._map.distrust(rig.id)
         run.failed(choice, error)
 
-    def _reply(
-        self, run: "_Run", candidate: Candidate, answer: Answer, standing: Standing
-    ) -> Reply:
+    def _reply(self, run: Run, candidate: Candidate, answer: Answer, standing: Standing) -> Reply:
         ask, incoming = run.ask, answer.incoming
         is_stream = incoming.is_events
         witness = Witness(
@@ -249,53 +246,6 @@ class Network:
                 }
             standing = self._standings[rig.id] = Standing()
         return standing
-
-
-class _Run:
-    """One call's tries so far. needs_token: only rigs whose token is at hand may be asked."""
-
-    def __init__(self, ask: Ask) -> None:
-        self.ask = ask
-        self.tried: set[str] = set()
-        self.problems: list[tuple[str, LuckrigError]] = []
-        self.tries = 0
-        self.waited = False
-        self.needs_token = False
-
-    def failed(self, choice: Choice, error: LuckrigError) -> None:
-        """A rig gave no reply. The one that was named is asked once more, when it wants to be."""
-        asks_to_wait = error.retry_after_seconds is not None and not self.needs_token
-        if not (self.ask.wanted.node is not None and asks_to_wait and not self.waited):
-            self.tried.add(choice.candidate.rig.id)
-        self.tries += error.code != _UNFIT
-        self.problems.append((choice.candidate.rig.name, error))
-
-    def resting(self, choice: Choice, seconds: float) -> None:
-        """The last rig asked for a rest that is too long to wait for."""
-        if not self.problems:
-            name = choice.candidate.rig.name
-            error = LuckrigError(
-                "node_offline",
-                "The rig asked for a pause. Try again then.",
-                retry_after_seconds=max(1, round(seconds)),
-            )
-            self.problems.append((name, error))
-
-    def failure(self) -> LuckrigError:
-        """What is raised when nobody answered: the one error, or the last with all of them."""
-        if not self.problems:
-            return LuckrigError("node_offline", "No rig can be asked now.")
-        _, last = self.problems[-1]
-        if len(self.problems) == 1:
-            return last
-        told = "; ".join(f"{one_line(name)}: {error.message}" for name, error in self.problems)
-        pauses = [error.retry_after_seconds for _, error in self.problems]
-        return LuckrigError(
-            last.code,
-            f"No rig answered. {told}",
-            param=last.param,
-            retry_after_seconds=min((each for each in pauses if each is not None), default=None),
-        )
 
 
 @asynccontextmanager

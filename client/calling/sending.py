@@ -14,8 +14,8 @@ from typing import Final
 import httpx2
 import msgspec
 
-from luckrig.client.transport import no_cookies, one_line, retry_after_seconds
-from luckrig.protocol.errors import CODES, LuckrigError
+from luckrig.client.transport import no_cookies, printable_error
+from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.wire import ErrorReply
 
 MAX_CONNECTIONS: Final = 256
@@ -162,12 +162,10 @@ def refusal(incoming: Incoming, body: bytes) -> LuckrigError:
         told = msgspec.json.decode(body, type=ErrorReply).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return lost(f"answers with status {incoming.status}, and not as a rig does")
-    code = told.code if told.code in CODES else _nearest(incoming.status)
-    return LuckrigError(
-        code,
-        one_line(told.message) or CODES[code].meaning,
-        param=None if told.param is None else one_line(told.param),
-        retry_after_seconds=retry_after_seconds(incoming.headers.get("retry-after", "")),
+    return printable_error(
+        told,
+        unknown_code=_nearest(incoming.status),
+        retry_after=incoming.headers.get("retry-after", ""),
     )
 
 

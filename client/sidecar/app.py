@@ -16,7 +16,7 @@ from luckrig.client.sidecar.exchange import Exchange, not_allowed
 from luckrig.client.sidecar.finished import Finished, Keeper, ending
 from luckrig.client.sidecar.guard import Guard
 from luckrig.client.sidecar.models import find_model, list_models
-from luckrig.client.sidecar.passing import reply_headers, whole_body
+from luckrig.client.sidecar.passing import reply_headers
 from luckrig.client.sidecar.reading import Defaults, read_ask
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.openai.responses import ModelList
@@ -178,7 +178,7 @@ class Sidecar:
             await exchange.write(b"", more=False)
 
     async def _send_whole(self, exchange: Exchange, reply: Reply, take: Take) -> None:
-        body = await whole_body(reply)
+        body = await reply.read()
         take.whole(body, self._chances.monotonic())
         headers = [*reply_headers(reply), (b"content-length", b"%d" % len(body))]
         async with asyncio.timeout(WRITE_SECONDS):

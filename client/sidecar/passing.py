@@ -5,10 +5,6 @@ from urllib.parse import quote
 
 from luckrig.client.calls import Reply
 from luckrig.client.sidecar.asgi import RawHeaders
-from luckrig.protocol.errors import LuckrigError
-
-MAX_WHOLE_BYTES: Final = 64 * 2**20
-"""Of a reply that isn't a stream: 256 long vectors have some 20 MiB."""
 
 _OURS: Final = ("luckrig-node", "luckrig-name", "luckrig-gpu", "luckrig-quant", "luckrig-model",
                 "luckrig-mode", "luckrig-tries")  # fmt: skip
@@ -56,15 +52,3 @@ def rig_headers(reply: Reply) -> RawHeaders:
 
 def _is_plain(text: str) -> bool:
     return len(text) <= _MAX_VALUE_CHARS and text.isascii() and text.isprintable()
-
-
-async def whole_body(reply: Reply) -> bytes:
-    """The body of a reply that isn't a stream. Raises LuckrigError when the rig is lost."""
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in reply:
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_WHOLE_BYTES:
-            raise LuckrigError("engine_error", "The rig's reply is larger than any can be.")
-    return b"".join(pieces)
