@@ -81,7 +81,7 @@ def running_network(folder: Path, *rigs: tuple[str, ...]) -> Generator[str, None
 def until_on_the_map(origin: str, rigs: int) -> None:
     """Wait until so many rigs take requests."""
     while httpx2.get(f"{origin}/api/v1/nodes?status=available").json()["total"] < rigs:
-        time.sleep(0.02)
+        time.sleep(0.02)  # other processes' map: it can only be asked again
 
 
 def free_port() -> int:

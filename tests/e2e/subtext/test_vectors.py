@@ -129,8 +129,8 @@ def test_items(probe: Probe, kind: str, size: int) -> None:
             assert (result["items"], result["value"]) == (items_of(vector), True)
 
 
-def test_replies(probe: Probe) -> None:
-    vectors = VECTORS["replies"]["good"]
+def opened(probe: Probe, vectors: list[dict[str, Any]]) -> Any:
+    """What the browser makes of each reply."""
     asked = [
         {
             "frames": frames_of(each),
@@ -139,7 +139,12 @@ def test_replies(probe: Probe) -> None:
         }
         for each in vectors
     ]
-    for vector, result in zip(vectors, probe.call("openReplies", asked), strict=True):
+    return probe.call("openReplies", asked)
+
+
+def test_replies(probe: Probe) -> None:
+    vectors = VECTORS["replies"]["good"]
+    for vector, result in zip(vectors, opened(probe, vectors), strict=True):
         assert result["error"] is None
         assert result["items"] == items_of(vector)
         assert set(result["after"]) == {"sealed_invalid"}
@@ -148,15 +153,7 @@ def test_replies(probe: Probe) -> None:
 def test_refused_replies(probe: Probe) -> None:
     """So many frames open, the next doesn't, and none does after it."""
     vectors = VECTORS["replies"]["refused"]
-    asked = [
-        {
-            "frames": frames_of(each),
-            "secret": url(each["secret_hex"]),
-            "encapsulation": url(each["encapsulation_hex"]),
-        }
-        for each in vectors
-    ]
-    for vector, result in zip(vectors, probe.call("openReplies", asked), strict=True):
+    for vector, result in zip(vectors, opened(probe, vectors), strict=True):
         assert (result["error"], result["opened"]) == (vector["code"], vector["opened"])
         assert set(result["after"]) <= {"sealed_invalid"}
         if vector["opened"] < len(vector["frames"]):
