@@ -24,7 +24,7 @@ from luckrig.client.calling.rig_map import RigMap
 from luckrig.client.calling.rig_tokens import NoToken, RigTokens
 from luckrig.client.calling.run import UNFIT, Run
 from luckrig.client.calling.sealing import SealingKeys
-from luckrig.client.calling.sending import Deadlines, Sender, open_http
+from luckrig.client.calling.sending import Deadlines, Sender, open_connections
 from luckrig.client.calling.witness import Witness
 from luckrig.client.calls import Ask, Reply
 from luckrig.client.receipts import Witnessed
@@ -258,9 +258,9 @@ async def open_network(
 ) -> AsyncGenerator[Network]:
     """A Caller with connections and background work of its own, which end with the block."""
     settings, world = settings or CallSettings(), world or Surroundings()
-    async with open_http(settings.deadlines) as http:
-        tracker = TrackerClient(address, http, clock=world.clock, new_jti=_new_jti)
-        sender = Sender(http, settings.deadlines)
+    async with open_connections(settings.deadlines) as opened:
+        tracker = TrackerClient(address, opened.http, clock=world.clock, new_jti=_new_jti)
+        sender = Sender(opened.transport, settings.deadlines)
         rig_map = RigMap(tracker, monotonic=world.monotonic)
         receipts = ReceiptBox(tracker, user_key, clock=world.clock, sleep=world.linger)
         attempts = Attempts(

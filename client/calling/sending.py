@@ -24,6 +24,11 @@ KEPT_SECONDS: Final = 10.0
 """A rig closes a connection that was quiet for 15: it must not do so under a request."""
 MAX_SMALL_BYTES: Final = 65_536
 """Of an error, or of a rig's sealing keys."""
+_HEADERS: Final = {
+    "user-agent": "luckrig",
+    "accept": "*/*",
+    "accept-encoding": "identity",  # what isn't compressed can't be a bomb
+}
 _NOT_PASSED_ON: Final = frozenset(
     "connection content-encoding content-length date keep-alive proxy-authenticate server "
     "set-cookie trailer transfer-encoding upgrade".split()
@@ -75,11 +80,14 @@ class Incoming:
 
 
 class Sender:
-    """http: made with trust_env=False."""
+    """transport: connections without a client around them, whose redirects, cookies and hooks are
+    what rigs must not have anyway; that saves a quarter of a request's CPU time.
+    """
 
-    def __init__(self, http: httpx2.AsyncClient, deadlines: Deadlines) -> None:
-        self._http = http
+    def __init__(self, transport: httpx2.AsyncBaseTransport, deadlines: Deadlines) -> None:
+        self._transport = transport
         self.deadlines = deadlines
+        self._timeouts = {"timeout": _timeout(deadlines).as_dict()}
 
     async def open(self, outgoing: Outgoing) -> Incoming:
         """The answer's head. The caller has a deadline around it. Raises LuckrigError rig_lost."""
@@ -103,11 +111,12 @@ class Sender:
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> Incoming:
-        # What isn't compressed can't be a bomb.
-        sent = {**headers, "accept-encoding": "identity"}
+        sent = {**_HEADERS, **headers}
         try:
-            request = self._http.build_request(method, url, headers=sent, content=body or None)
-            response = await self._http.send(request, stream=True, follow_redirects=False)
+            request = httpx2.Request(
+                method, url, headers=sent, content=body or None, extensions=self._timeouts
+            )
+            response = await self._transport.handle_async_request(request)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _problem(error) from error
         told = {
@@ -126,24 +135,36 @@ class Sender:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Connections:
+    """transport: to rigs. http: the same, as a client for the tracker."""
+
+    transport: httpx2.AsyncBaseTransport
+    http: httpx2.AsyncClient
+
+
 @asynccontextmanager
-async def open_http(deadlines: Deadlines) -> AsyncGenerator[httpx2.AsyncClient]:
+async def open_connections(deadlines: Deadlines) -> AsyncGenerator[Connections]:
     """Connections to rigs and tracker, which are kept for a while and end with the block.
 
     Proxy and certificate variables of the environment are ignored, as in open_tracker().
     """
-    async with httpx2.AsyncClient(
+    transport = httpx2.AsyncHTTPTransport(
         trust_env=False,
-        cookies=no_cookies(),
-        headers={"user-agent": "luckrig"},
-        timeout=httpx2.Timeout(None, connect=deadlines.connect, pool=deadlines.connect),
         limits=httpx2.Limits(
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_IDLE_CONNECTIONS,
             keepalive_expiry=KEPT_SECONDS,
         ),
+    )
+    async with httpx2.AsyncClient(
+        transport=transport,
+        trust_env=False,
+        cookies=no_cookies(),
+        headers={"user-agent": _HEADERS["user-agent"]},
+        timeout=_timeout(deadlines),
     ) as http:
-        yield http
+        yield Connections(transport=transport, http=http)
 
 
 async def read_small(incoming: Incoming) -> bytes:
@@ -175,7 +196,7 @@ def lost(why: str) -> LuckrigError:
 
 
 async def _pieces(response: httpx2.Response, deadlines: Deadlines) -> AsyncGenerator[bytes]:
-    raw, loop = response.aiter_raw(), asyncio.get_running_loop()
+    raw, loop = aiter(_stream(response)), asyncio.get_running_loop()
     # Of a stream everybody sees what comes; anything else could be made to come for ever.
     is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
     end = math.inf if is_stream else loop.time() + deadlines.whole
@@ -196,6 +217,17 @@ async def _pieces(response: httpx2.Response, deadlines: Deadlines) -> AsyncGener
         raise lost("broke off its reply") from error
     finally:
         await response.aclose()
+
+
+def _stream(response: httpx2.Response) -> httpx2.AsyncByteStream:
+    """Its body as it comes, not decoded."""
+    if not isinstance(response.stream, httpx2.AsyncByteStream):
+        raise TypeError("an asynchronous transport gives an asynchronous body")
+    return response.stream
+
+
+def _timeout(deadlines: Deadlines) -> httpx2.Timeout:
+    return httpx2.Timeout(None, connect=deadlines.connect, pool=deadlines.connect)
 
 
 def _problem(error: Exception) -> LuckrigError:
