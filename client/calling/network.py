@@ -17,6 +17,7 @@ from typing import Final
 
 from luckrig.client.calling.attempt import Answer, Attempts
 from luckrig.client.calling.body import LiveBody
+from luckrig.client.calling.connections import open_connections
 from luckrig.client.calling.matching import Candidate, check_quant, find, find_named
 from luckrig.client.calling.picking import Choice, Measure, Standing, pick
 from luckrig.client.calling.receipts import ReceiptBox
@@ -24,11 +25,11 @@ from luckrig.client.calling.rig_map import RigMap
 from luckrig.client.calling.rig_tokens import NoToken, RigTokens
 from luckrig.client.calling.run import UNFIT, Run
 from luckrig.client.calling.sealing import SealingKeys
-from luckrig.client.calling.sending import Deadlines, Sender, open_connections
+from luckrig.client.calling.sending import Deadlines, Sender
 from luckrig.client.calling.witness import Witness
 from luckrig.client.calls import Ask, Reply
 from luckrig.client.receipts import Witnessed
-from luckrig.client.tracker import TrackerClient
+from luckrig.client.tracker import TrackerClient, open_tracker
 from luckrig.client.transport import TrackerUnreachable
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor import Offer
@@ -258,9 +259,11 @@ async def open_network(
 ) -> AsyncGenerator[Network]:
     """A Caller with connections and background work of its own, which end with the block."""
     settings, world = settings or CallSettings(), world or Surroundings()
-    async with open_connections(settings.deadlines) as opened:
-        tracker = TrackerClient(address, opened.http, clock=world.clock, new_jti=_new_jti)
-        sender = Sender(opened.transport, settings.deadlines)
+    async with (
+        open_tracker(address, clock=world.clock, new_jti=_new_jti) as tracker,
+        open_connections() as pool,
+    ):
+        sender = Sender(pool, settings.deadlines)
         rig_map = RigMap(tracker, monotonic=world.monotonic)
         receipts = ReceiptBox(tracker, user_key, clock=world.clock, sleep=world.linger)
         attempts = Attempts(

@@ -1,4 +1,4 @@
-"""One request to one rig: connections that are kept, deadlines, and errors that say what was wrong.
+"""One request to one rig: deadlines, and errors that say what was wrong.
 
 A rig is a stranger: redirects aren't followed, cookies aren't kept, compressed bodies are refused,
 and each wait ends.
@@ -7,28 +7,29 @@ and each wait ends.
 import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
-import httpx2
+import httpcore2
 import msgspec
 
-from luckrig.client.transport import no_cookies, printable_error
+from luckrig.client.transport import printable_error
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.wire import ErrorReply
 
-MAX_CONNECTIONS: Final = 256
-MAX_IDLE_CONNECTIONS: Final = 32
-KEPT_SECONDS: Final = 10.0
-"""A rig closes a connection that was quiet for 15: it must not do so under a request."""
 MAX_SMALL_BYTES: Final = 65_536
 """Of an error, or of a rig's sealing keys."""
-_HEADERS: Final = {
-    "user-agent": "luckrig",
-    "accept": "*/*",
-    "accept-encoding": "identity",  # what isn't compressed can't be a bomb
-}
+_HEADERS: Final = (
+    (b"user-agent", b"luckrig"),
+    (b"accept-encoding", b"identity"),  # what isn't compressed can't be a bomb
+)
+_FAULTS: Final = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.UnsupportedProtocol,
+)
 _NOT_PASSED_ON: Final = frozenset(
     "connection content-encoding content-length date keep-alive proxy-authenticate server "
     "set-cookie trailer transfer-encoding upgrade".split()
@@ -80,14 +81,12 @@ class Incoming:
 
 
 class Sender:
-    """transport: connections without a client around them, whose redirects, cookies and hooks are
-    what rigs must not have anyway; that saves a quarter of a request's CPU time.
-    """
+    """pool: of connections to rigs."""
 
-    def __init__(self, transport: httpx2.AsyncBaseTransport, deadlines: Deadlines) -> None:
-        self._transport = transport
+    def __init__(self, pool: httpcore2.AsyncConnectionPool, deadlines: Deadlines) -> None:
+        self._pool = pool
         self.deadlines = deadlines
-        self._timeouts = {"timeout": _timeout(deadlines).as_dict()}
+        self._timeouts = {"timeout": {"connect": deadlines.connect, "pool": deadlines.connect}}
 
     async def open(self, outgoing: Outgoing) -> Incoming:
         """The answer's head. The caller has a deadline around it. Raises LuckrigError rig_lost."""
@@ -111,60 +110,28 @@ class Sender:
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> Incoming:
-        sent = {**_HEADERS, **headers}
         try:
-            request = httpx2.Request(
-                method, url, headers=sent, content=body or None, extensions=self._timeouts
+            response = await self._pool.handle_async_request(
+                httpcore2.Request(
+                    method,
+                    url,
+                    headers=_raw_headers(url, headers, len(body)),
+                    content=body or None,
+                    extensions=self._timeouts,
+                )
             )
-            response = await self._transport.handle_async_request(request)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except _FAULTS as error:
             raise _problem(error) from error
-        told = {
-            name.lower(): value
-            for name, value in response.headers.items()
-            if name.lower() not in _NOT_PASSED_ON
-        }
-        if response.headers.get("content-encoding", "identity") != "identity":
+        told = _read_headers(response)
+        if told.get("content-encoding", "identity") != "identity":
             await response.aclose()
             raise lost("compresses its answer although it was asked not to")
         return Incoming(
-            status=response.status_code,
-            headers=told,
-            pieces=_pieces(response, self.deadlines),
+            status=response.status,
+            headers={name: told[name] for name in told if name not in _NOT_PASSED_ON},
+            pieces=_pieces(response, told, self.deadlines),
             close=response.aclose,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Connections:
-    """transport: to rigs. http: the same, as a client for the tracker."""
-
-    transport: httpx2.AsyncBaseTransport
-    http: httpx2.AsyncClient
-
-
-@asynccontextmanager
-async def open_connections(deadlines: Deadlines) -> AsyncGenerator[Connections]:
-    """Connections to rigs and tracker, which are kept for a while and end with the block.
-
-    Proxy and certificate variables of the environment are ignored, as in open_tracker().
-    """
-    transport = httpx2.AsyncHTTPTransport(
-        trust_env=False,
-        limits=httpx2.Limits(
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-            keepalive_expiry=KEPT_SECONDS,
-        ),
-    )
-    async with httpx2.AsyncClient(
-        transport=transport,
-        trust_env=False,
-        cookies=no_cookies(),
-        headers={"user-agent": _HEADERS["user-agent"]},
-        timeout=_timeout(deadlines),
-    ) as http:
-        yield Connections(transport=transport, http=http)
 
 
 async def read_small(incoming: Incoming) -> bytes:
@@ -195,10 +162,29 @@ def lost(why: str) -> LuckrigError:
     return LuckrigError("rig_lost", f"The rig {why}.")
 
 
-async def _pieces(response: httpx2.Response, deadlines: Deadlines) -> AsyncGenerator[bytes]:
-    raw, loop = aiter(_stream(response)), asyncio.get_running_loop()
+def _raw_headers(url: str, headers: Mapping[str, str], size: int) -> list[tuple[bytes, bytes]]:
+    raw = [(b"host", urlsplit(url).netloc.encode("ascii")), *_HEADERS]
+    if size:
+        raw.append((b"content-length", b"%d" % size))
+    raw += [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+    return raw
+
+
+def _read_headers(response: httpcore2.Response) -> dict[str, str]:
+    """By lower-case name; those of one name are joined, as HTTP has it."""
+    told: dict[str, str] = {}
+    for raw_name, raw_value in response.headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        told[name] = f"{told[name]}, {value}" if name in told else value
+    return told
+
+
+async def _pieces(
+    response: httpcore2.Response, headers: Mapping[str, str], deadlines: Deadlines
+) -> AsyncGenerator[bytes]:
+    raw, loop = aiter(response.aiter_stream()), asyncio.get_running_loop()
     # Of a stream everybody sees what comes; anything else could be made to come for ever.
-    is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+    is_stream = headers.get("content-type", "").startswith("text/event-stream")
     end = math.inf if is_stream else loop.time() + deadlines.whole
     try:
         while True:
@@ -213,27 +199,16 @@ async def _pieces(response: httpx2.Response, deadlines: Deadlines) -> AsyncGener
         if loop.time() >= end:
             raise lost(f"didn't end its reply within {deadlines.whole:g} s") from error
         raise lost(f"fell silent for {deadlines.idle:g} s") from error
-    except httpx2.HTTPError as error:
+    except _FAULTS as error:
         raise lost("broke off its reply") from error
     finally:
         await response.aclose()
 
 
-def _stream(response: httpx2.Response) -> httpx2.AsyncByteStream:
-    """Its body as it comes, not decoded."""
-    if not isinstance(response.stream, httpx2.AsyncByteStream):
-        raise TypeError("an asynchronous transport gives an asynchronous body")
-    return response.stream
-
-
-def _timeout(deadlines: Deadlines) -> httpx2.Timeout:
-    return httpx2.Timeout(None, connect=deadlines.connect, pool=deadlines.connect)
-
-
 def _problem(error: Exception) -> LuckrigError:
-    if isinstance(error, httpx2.PoolTimeout):
+    if isinstance(error, httpcore2.PoolTimeout):
         return lost("can't be asked: too many requests of yours are running")
-    if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout)):
+    if isinstance(error, (httpcore2.ConnectError, httpcore2.ConnectTimeout)):
         return lost("can't be reached at its address")
     return lost("broke off the connection")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from luckrig.client.calling import sending
+from luckrig.client.calling import connections
 from luckrig.protocol.errors import LuckrigError
 from tests.client.stand_in_network import Rig, Scene, World, ask, scene
 from tests.client.wire_server import Request, Wire
@@ -51,7 +51,7 @@ async def unavailable(request: Request, wire: Wire) -> None:
 
 @pytest.fixture
 async def s(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(sending, "MAX_CONNECTIONS", 3)  # tracker and rigs have one each
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)  # one for each rig
     world = World()
     async with scene(Rig(1, world), Rig(2, world), world=world) as made:
         yield made
