@@ -50,7 +50,7 @@ class _JoiningBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        return _JoiningStream(
+        return JoiningStream(
             await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
         )
 
@@ -58,7 +58,7 @@ class _JoiningBackend(httpcore2.AsyncNetworkBackend):
         await self._backend.sleep(seconds)
 
 
-class _JoiningStream(httpcore2.AsyncNetworkStream):
+class JoiningStream(httpcore2.AsyncNetworkStream):
     """What is written goes out when an answer is awaited, or when it is much."""
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
@@ -86,7 +86,7 @@ class _JoiningStream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        return _JoiningStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        return JoiningStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
