@@ -101,6 +101,7 @@ class Desk:
             tracker=self.tracker,
             engine_url=self.engine_url,
             tunnel=_view(self.tunnel),
+            from_tracker=gate.from_tracker,
         )
 
 

@@ -78,7 +78,7 @@ _NARROW: Final[tuple[Column, ...]] = (
     type=click.Choice(get_args(Sort)),
     default="scarcity",
     show_default=True,
-    help="What comes first. There is no order by speed or size: every rig is worth a look.",
+    help="What comes first. `measured` is what users measured and shared; `context` is claimed.",
 )
 @click.option(
     "--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="At most so many."

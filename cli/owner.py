@@ -142,7 +142,8 @@ def _headline(found: RigStatus) -> str:
         until = "" if found.changes_at is None else f"; next look at {clock_time(found.changes_at)}"
         return f"open{until}" if found.schedule else "open"
     opens = "" if found.opens_at is None else f"; opens {clock_time(found.opens_at)}"
-    return f"closed: {REASONS[found.reason]}{opens}"
+    where = " on the tracker's page" if found.reason == "paused" and found.from_tracker else ""
+    return f"closed: {REASONS[found.reason]}{where}{opens}"
 
 
 def _print_status(found: RigStatus) -> None:

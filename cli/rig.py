@@ -19,6 +19,7 @@ from luckrig.nodeproxy.node import Node, create_node, create_tunnel
 from luckrig.nodeproxy.server import serving
 from luckrig.nodeproxy.settings import NodeSettings
 from luckrig.nodeproxy.tunnel.client import TunnelClient, connected
+from luckrig.protocol.address import browser_origin
 from luckrig.protocol.descriptor import Hardware, Policy
 from luckrig.protocol.errors import LuckrigError, UpstreamError
 from luckrig.protocol.ids import derive_id
@@ -131,9 +132,11 @@ def _settings(
         origins = frozenset({endpoint.lower()})
     else:
         endpoint = plan.endpoint or origin_of(sock)
-        origins = frozenset({origin_of(sock), endpoint.lower()})
+        # Clients leave out a port that the scheme has anyway, in Host as in what they sign.
+        origins = frozenset({origin_of(sock), endpoint.lower(), browser_origin(endpoint)})
     return endpoint, NodeSettings(
         origins=origins,
+        page_origins=frozenset() if sock is None else frozenset({tracker_origin}),
         endpoints=() if sock is None else (endpoint,),  # a tunnel proves it by itself
         max_active=plan.max_active,
         max_queue=plan.max_queue,

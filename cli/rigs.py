@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from luckrig.cli.nodes import gpu_name, short_id
 from luckrig.cli.output import safe_line
+from luckrig.client.calling.matching import is_named
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.ids import is_node_id
 from luckrig.protocol.wire import NodeView
@@ -11,7 +12,6 @@ from luckrig.protocol.wire import NodeView
 if TYPE_CHECKING:
     from luckrig.client.tracker import TrackerClient
 
-MIN_PREFIX_CHARS: Final = 4
 _CHOICES_SHOWN: Final = 8
 
 
@@ -21,14 +21,7 @@ async def find_rig(client: "TrackerClient", wanted: str | None) -> str:
         return await _only_available(client)
     if is_node_id(wanted):
         return wanted
-    prefix = wanted if len(wanted) >= MIN_PREFIX_CHARS else None
-    # Names are free text: a rig may call itself like another's id. So name and prefix count alike,
-    # and whatever fits two rigs is asked back.
-    fitting = [
-        node
-        async for node in client.each_node()
-        if node.name == wanted or (prefix is not None and node.id.startswith(prefix))
-    ]
+    fitting = [node async for node in client.each_node() if is_named(node, wanted)]
     if not fitting:
         raise LuckrigError(
             "node_not_found", f"No rig has the id or name {wanted!r}. `luckrig nodes` lists them."

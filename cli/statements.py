@@ -10,17 +10,9 @@ from luckrig.protocol.reports import (
     Category,
     CounterNotice,
     DecisionNotice,
-    SubjectKind,
-    TargetKind,
 )
+from luckrig.web.desk_words import SUBJECT_WORDS
 
-KIND_WORDS: Final[dict[SubjectKind | TargetKind, str]] = {
-    "node": "rig",
-    "note": "note",
-    "user": "user",
-    "reply": "reply",
-    "network": "network",
-}
 CATEGORY_WORDS: Final[dict[Category, str]] = {
     "child_safety": "child safety",
     "intimate_images": "intimate images",
@@ -67,7 +59,7 @@ def print_notice(notice: DecisionNotice, *, now: float, appeal_with: str | None)
     A target without an id is whoever stands behind what the reader reported.
     """
     target = notice.target_id or "behind it"
-    title = f"{KIND_WORDS[notice.target_kind]} {target}: {outcome(notice, now=now)}"
+    title = f"{SUBJECT_WORDS[notice.target_kind]} {target}: {outcome(notice, now=now)}"
     style = "bold red" if holds(notice, now=now) else "bold"
     print_facts(Cell(title[0].upper() + title[1:], style), notice_facts(notice))
     appealable = notice.appeal is None and notice.undone_at is None

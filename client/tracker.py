@@ -67,7 +67,8 @@ _SIGNED_FIELDS: Final = (
 class NodeFilters(TypedDict, total=False):
     """What a list of rigs can be narrowed by: the query of GET /api/v1/nodes.
 
-    q: words in name, GPU, models or note. gpu, model, quant: names in any common spelling.
+    q: words in name, GPU, models or note. gpu, model, quant: names in any common spelling. tag: a
+    #word of the owner's note. like: a rig's id, for those with the same GPU.
     min_context: tokens. min_vram: GiB. after: `next` of the page before.
     """
 
@@ -77,6 +78,8 @@ class NodeFilters(TypedDict, total=False):
     model: str
     family: str
     quant: str
+    tag: str
+    like: str
     status: NodeStatus
     capability: Capability
     min_context: int

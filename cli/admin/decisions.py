@@ -17,12 +17,13 @@ from luckrig.cli.admin.options import (
 )
 from luckrig.cli.options import Command, ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, safe_line, say, say_line
-from luckrig.cli.statements import DONE, KIND_WORDS, outcome
+from luckrig.cli.statements import DONE, outcome
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.desk import CaseDetail, DecisionRequest, DecisionView
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.reports import ACTIONS, MAX_SUSPENSION_DAYS, Action, Ground
+from luckrig.web.desk_words import SUBJECT_WORDS
 
 Verdict = Literal["uphold", "overturn"]
 
@@ -188,7 +189,7 @@ def _decide(
         allowed = ", ".join(ACTIONS[target.kind])
         raise LuckrigError(
             "invalid_request",
-            f"What can be done to a {KIND_WORDS[target.kind]}: {allowed}.",
+            f"What can be done to a {SUBJECT_WORDS[target.kind]}: {allowed}.",
             param="action",
         )
     request = DecisionRequest(
@@ -210,7 +211,7 @@ def _decide(
         say_line(f"Dismissed case {case_id}.")
     else:
         done = outcome(decision, now=time.time())
-        what = f"{KIND_WORDS[decision.target_kind].capitalize()} {decision.target_id}"
+        what = f"{SUBJECT_WORDS[decision.target_kind].capitalize()} {decision.target_id}"
         say_line(f"{what}: {done}.")
     undo_it = f"luckrig admin undo {shlex.quote(decision_id)}"
     note(safe_line(f"Decision {decision_id}; undo it: {undo_it}"))
@@ -221,7 +222,7 @@ def _print_undone(view: DecisionView, *, as_json: bool) -> None:
         print_json(view)
         return
     decision = view.notice
-    what = f"{KIND_WORDS[decision.target_kind]} {decision.target_id}"
+    what = f"{SUBJECT_WORDS[decision.target_kind]} {decision.target_id}"
     say_line(f"Taken back: {what} is no longer {DONE[decision.action]}.")
     note("Another decision that still runs holds again; `luckrig admin lift` takes that back, too.")
 

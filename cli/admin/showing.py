@@ -8,7 +8,6 @@ from luckrig.cli.nodes import SHORT_ID_CHARS
 from luckrig.cli.output import Cell, Column, print_facts, print_table, safe_line, say
 from luckrig.cli.statements import (
     CATEGORY_WORDS,
-    KIND_WORDS,
     Fact,
     appeal_facts,
     holds,
@@ -25,6 +24,7 @@ from luckrig.protocol.desk import (
     TargetChoice,
 )
 from luckrig.protocol.reports import SubjectKind
+from luckrig.web.desk_words import SUBJECT_WORDS
 
 _GRAVE: Final = 5
 _SHORT: Final = {"intimate_images": "images"}
@@ -70,7 +70,7 @@ def print_page(page: CasePage, cases: Sequence[CaseView], *, appealed: bool, now
 def short_subject(kind: SubjectKind, subject_id: str) -> str:
     """What a case is about, as short as a table needs it."""
     shown = subject_id if kind == "note" else subject_id[:SHORT_ID_CHARS]
-    return f"{KIND_WORDS[kind]} {shown[:SHORT_ID_CHARS]}"
+    return f"{SUBJECT_WORDS[kind]} {shown[:SHORT_ID_CHARS]}"
 
 
 def print_case(detail: CaseDetail, *, now: float) -> None:
@@ -84,7 +84,7 @@ def print_case(detail: CaseDetail, *, now: float) -> None:
     if detail.hold is not None:
         facts += _hold_facts(detail.hold)
     facts.append(("says", (detail.excerpt or "(nothing, or gone)").strip()))
-    title = f"Case {case.case_id}: {KIND_WORDS[case.subject_kind]} {case.subject_id}"
+    title = f"Case {case.case_id}: {SUBJECT_WORDS[case.subject_kind]} {case.subject_id}"
     print_facts(Cell(title, "bold"), facts)
     _section("To decide about", _target_facts(detail.targets, now=now))
     for report in detail.reports:
@@ -103,7 +103,7 @@ def print_case(detail: CaseDetail, *, now: float) -> None:
 def _decision_facts(decision: DecisionView, *, now: float) -> list[Fact]:
     """A decision with who made it, and who took it back."""
     notice = decision.notice
-    target = f"{KIND_WORDS[notice.target_kind]} {notice.target_id}"
+    target = f"{SUBJECT_WORDS[notice.target_kind]} {notice.target_id}"
     style = "red" if holds(notice, now=now) else ""
     facts: list[Fact] = [
         ("about", target),
@@ -147,7 +147,7 @@ def _target_facts(targets: Sequence[TargetChoice], *, now: float) -> list[Fact]:
     for target in targets:
         name = target.relation if target.relation != "subject" else "reported"
         label = f"  {target.label}" if target.label else ""
-        facts.append((name, f"{KIND_WORDS[target.kind]} {target.id}{label}"))
+        facts.append((name, f"{SUBJECT_WORDS[target.kind]} {target.id}{label}"))
         if target.in_force is not None:
             facts.append(("", Cell(f"now {outcome(target.in_force, now=now)}", "red")))
     return facts

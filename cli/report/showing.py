@@ -8,8 +8,9 @@ import msgspec
 
 from luckrig.cli.moments import due, utc
 from luckrig.cli.output import Cell, note, print_facts, say, say_line
-from luckrig.cli.statements import CATEGORY_WORDS, KIND_WORDS, Fact, print_notice
+from luckrig.cli.statements import CATEGORY_WORDS, Fact, print_notice
 from luckrig.protocol.reports import CATEGORIES, Category, ReportReply, ReportRequest, ReportStatus
+from luckrig.web.desk_words import SUBJECT_WORDS
 
 CATEGORY_HELP: Final[dict[Category, str]] = {
     "child_safety": "sexual exploitation of children; needs no name",
@@ -32,7 +33,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 def print_preview(report: ReportRequest, *, origin: str, signed_by: str | None) -> None:
     """All that is about to be sent, and to whom; on stderr, for a question follows."""
     facts: list[Fact] = [
-        ("about", f"{KIND_WORDS[report.subject_kind]} {report.subject_id}"),
+        ("about", f"{SUBJECT_WORDS[report.subject_kind]} {report.subject_id}"),
         ("category", _category(report.category)),
         ("what is wrong", report.reason),
     ]
@@ -63,7 +64,7 @@ def print_receipt(reply: ReportReply) -> None:
 def print_status(status: ReportStatus, *, ticket: str, origin: str) -> None:
     """What has become of a report."""
     now = time.time()
-    about = f"{KIND_WORDS[status.subject_kind]} {status.subject_id}"
+    about = f"{SUBJECT_WORDS[status.subject_kind]} {status.subject_id}"
     state = "waits for a decision" if status.closed_at is None else "decided"
     facts: list[Fact] = [
         ("category", CATEGORY_WORDS[status.category]),

@@ -32,6 +32,7 @@ from luckrig.protocol.subtext.request import CARRIER_PATH, Binding, Inner, Seale
 from luckrig.protocol.wire import ErrorBody, NodeView
 
 _RENEWED: Final = frozenset(("token_expired", "token_invalid"))
+_NAMED_ERROR: Final = b"event: error\n"
 _ELSEWHERE: Final = frozenset(("model_not_found", "node_not_found", "node_offline", "rig_lost"))
 """Below 500, and yet another rig may answer."""
 
@@ -190,9 +191,14 @@ def _raise_if_it_begins_with_an_error(first: bytes) -> None:
 
     After a comment about the queue it is too late: that byte went out.
     """
-    for event in plain_documents(first[: first.find(b"\n\n") + 2]):
+    event = first[: first.find(b"\n\n") + 2]
+    for document in plain_documents(event.removeprefix(_NAMED_ERROR)):
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            told = msgspec.json.decode(event, type=_ErrorEvent).error
+            # /v1/responses has the error's fields in the event itself, beside its type.
+            if event.startswith(_NAMED_ERROR):
+                told = msgspec.json.decode(document, type=ErrorBody)
+            else:
+                told = msgspec.json.decode(document, type=_ErrorEvent).error
             if told.code in CODES and CODES[told.code].status >= 429:
                 raise LuckrigError(told.code, one_line(told.message))
 

@@ -68,15 +68,20 @@ class LiveBody:
 
     async def _events(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """Whole events: half of one and an error behind it would be one that nobody can read."""
-        rest = b""
+        waiting = bytearray()  # it grows in place: an event that drips isn't copied for each piece
         try:
             async for piece in pieces:
-                whole, end, rest = (rest + piece).rpartition(_EVENT_END)
-                if len(rest) > MAX_EVENT_BYTES:
+                seen = max(len(waiting) - len(_EVENT_END) + 1, 0)
+                waiting += piece
+                end = waiting.rfind(_EVENT_END, seen) + len(_EVENT_END)
+                is_whole = end >= len(_EVENT_END)
+                if len(waiting) - (end if is_whole else 0) > MAX_EVENT_BYTES:
                     raise lost("sends an event that is too long")
-                if end:
-                    self._witness.feed(whole + end)
-                    yield whole + end
+                if is_whole:
+                    whole = bytes(waiting[:end])
+                    del waiting[:end]
+                    self._witness.feed(whole)
+                    yield whole
             if not self._witness.is_complete:
                 raise lost("broke off its reply")
         except LuckrigError as error:

@@ -52,7 +52,11 @@ def find(rigs: Iterable[NodeView], wanted: Wanted, *, path: str, speed: Speed) -
 
 
 def is_named(rig: NodeView, node: str) -> bool:
-    """Whether a user who says `node` may mean that rig."""
+    """Whether a user who says `node` may mean that rig, in an app or at the command line.
+
+    Names are free text: a rig may call itself like another's id. So name and the beginning of an id
+    count alike, and what fits two rigs is asked back.
+    """
     begins = len(node) >= MIN_PREFIX_CHARS and rig.id.startswith(node.lower())
     return begins or rig.name == node
 

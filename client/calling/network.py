@@ -25,7 +25,7 @@ from luckrig.client.calling.rig_map import RigMap
 from luckrig.client.calling.rig_tokens import NoToken, RigTokens
 from luckrig.client.calling.run import UNFIT, Run
 from luckrig.client.calling.sealing import SealingKeys
-from luckrig.client.calling.sending import Deadlines, Sender
+from luckrig.client.calling.sending import Deadlines, Sender, TooManyAtOnce
 from luckrig.client.calling.witness import Witness
 from luckrig.client.calls import Ask, Reply
 from luckrig.client.receipts import Witnessed
@@ -117,7 +117,12 @@ class Network:
         check_quant(ask.wanted.quant)
         run = Run(ask)
         while run.tries < MAX_TRIES and len(run.problems) < MAX_PROBLEMS:
-            choice = await self._next(run)
+            try:
+                choice = await self._next(run)
+            except LuckrigError:
+                if not run.problems:
+                    raise
+                break  # the map changed meanwhile; what the rigs said that were asked tells more
             if choice is None:
                 break
             reply = await self._try(run, choice)
@@ -186,7 +191,7 @@ class Network:
         """Remember why a rig gave no reply. Raises what no other rig can mend."""
         rig = choice.candidate.rig
         _log.info("rig %s gave no reply: %s", rig.id, error.code)
-        if error.code in _OF_THE_USER:
+        if error.code in _OF_THE_USER or isinstance(error, TooManyAtOnce):
             raise error
         if isinstance(error, (NoToken, TrackerUnreachable)):
             run.needs_token = True

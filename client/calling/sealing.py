@@ -5,6 +5,7 @@ sign is refused, and then nothing has been sent but the question for the keys.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,17 +29,18 @@ HYBRID: Final = "mlkem768-x25519"
 SPARE_SECONDS: Final = 60
 """A key that expires sooner isn't used any more: the request may wait on its way."""
 REFUSED_SECONDS: Final = 600.0
-"""For how long a rig without sealing isn't asked again."""
+"""For how long a rig without keys of use isn't asked again."""
 MAX_RIGS: Final = 1024
 _MAX_CHOICE: Final = 1 << 16
 
 
 @dataclass(slots=True)
 class _Known:
-    """A rig's keys. has_none_until: by the clock, of a rig that doesn't seal."""
+    """A rig's keys. refused_at: by the clock, when it had none of use. why: as was told then."""
 
     keys: list[PublishedKey] = field(default_factory=list[PublishedKey])
-    has_none_until: float = 0.0
+    refused_at: float = -math.inf
+    why: str = ""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -59,8 +61,11 @@ class SealingKeys:
         known = self._known.setdefault(node_id, _Known())
         async with known.lock:
             if not self._good(known):
+                self._raise_if_refused(known)
                 await self._fetch(known, endpoint, node_id)
-            return _best(self._good(known))
+            if not (good := self._good(known)):
+                raise self._refuse(known, _EXPIRE)
+            return _best(good)
 
     def forget(self, node_id: str) -> None:
         """The rig has other keys by now."""
@@ -70,15 +75,21 @@ class SealingKeys:
         until = self._clock() + SPARE_SECONDS
         return [each.key for each in known.keys if each.expires_at > until]
 
+    def _refuse(self, known: _Known, why: str) -> PeerError:
+        known.refused_at, known.why = self._clock(), why
+        return _unfit(why)
+
+    def _raise_if_refused(self, known: _Known) -> None:
+        # A clock that was set back would make it refused for as long: then it's asked again.
+        if 0 <= self._clock() - known.refused_at < REFUSED_SECONDS:
+            raise _unfit(known.why)
+
     async def _fetch(self, known: _Known, endpoint: str, node_id: str) -> None:
-        if self._clock() < known.has_none_until:
-            raise _doesnt_seal()
         try:
             raw = await self._sender.fetch(endpoint + SEALING_PATH)
         except LuckrigError as error:
             if error.code in ("not_found", "method_not_allowed"):
-                known.has_none_until = self._clock() + REFUSED_SECONDS
-                raise _doesnt_seal() from error
+                raise self._refuse(known, _OLDER) from error
             raise
         try:
             text = msgspec.json.decode(raw, type=SealingReply).sealing
@@ -121,14 +132,14 @@ def seal(
 
 
 def _best(keys: list[SealingPublicKey]) -> SealingPublicKey:
-    if not keys:
-        raise _doesnt_seal()
     return next((key for key in keys if key.kem == HYBRID), keys[0])
 
 
-def _doesnt_seal() -> PeerError:
-    return PeerError(
-        "unsupported_parameter",
-        "This rig takes no sealed requests: its luckrig is older.",
-        param="luckrig.subtext",
-    )
+_OLDER: Final = "This rig takes no sealed requests: its luckrig is older."
+_EXPIRE: Final = (
+    f"All sealing keys of this rig expire within {SPARE_SECONDS} s: its clock or yours is wrong."
+)
+
+
+def _unfit(why: str) -> PeerError:
+    return PeerError("unsupported_parameter", why, param="luckrig.subtext")

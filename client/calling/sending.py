@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpcore2
 import msgspec
 
+from luckrig.client.calling.connections import MAX_CONNECTIONS
 from luckrig.client.transport import printable_error
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.wire import ErrorReply
@@ -157,6 +158,17 @@ def refusal(incoming: Incoming, body: bytes) -> LuckrigError:
     )
 
 
+class TooManyAtOnce(LuckrigError):
+    """All connections of this process are in use: no rig's fault, and none can mend it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "rate_limited",
+            f"{MAX_CONNECTIONS} requests of yours run already, and none ended in time. Run fewer.",
+            retry_after_seconds=1,
+        )
+
+
 def lost(why: str) -> LuckrigError:
     """why: completes "The rig …", without the full stop."""
     return LuckrigError("rig_lost", f"The rig {why}.")
@@ -207,7 +219,7 @@ async def _pieces(
 
 def _problem(error: Exception) -> LuckrigError:
     if isinstance(error, httpcore2.PoolTimeout):
-        return lost("can't be asked: too many requests of yours are running")
+        return TooManyAtOnce()
     if isinstance(error, (httpcore2.ConnectError, httpcore2.ConnectTimeout)):
         return lost("can't be reached at its address")
     return lost("broke off the connection")

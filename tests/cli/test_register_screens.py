@@ -240,4 +240,4 @@ def test_a_machine_that_is_too_small_is_told_so() -> None:
 
 def test_the_readmes_pictures_are_of_todays_screens() -> None:
     for name, content in pictures().items():
-        assert FOLDER.joinpath(name).read_text("utf-8") == content, "python tools/make_pictures.py"
+        assert FOLDER.joinpath(name).read_text("utf-8") == content, "python -m tools.make_pictures"

@@ -73,7 +73,7 @@ def test_rig_is_found_by_id_prefix_and_name(luckrig: Luckrig, tracker: FakeTrack
     tracker.reset_rigs(first, second)
     tracker.page_nodes = 1
     for view in (first.view, second.view):
-        for wanted in (view.id, view.id[:4], view.id[:20], view.name):
+        for wanted in (view.id, view.id[:4], view.id[:20].upper(), view.name):
             assert luckrig("token", wanted).code == 0
             assert json.loads(tracker.seen[-1].body)["node_id"] == view.id
 

@@ -2,10 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from luckrig.client.history.recorder import Asked, Recorder
-from luckrig.client.history.replay import Mode, Outcome, Replay, Rig, make_replay_id
+from luckrig.client.history.replay import (
+    MAX_REPLAY_BYTES,
+    Mode,
+    Outcome,
+    Replay,
+    Rig,
+    encode_replay,
+    make_replay_id,
+)
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 
@@ -84,3 +92,59 @@ def make_replay(
     recorder.see(last(len(texts) + 1), at + 0.01)
     recorder.see(b"[DONE]", at + 0.01)
     return recorder.end(outcome, at + 0.012)
+
+
+_WRITTEN: Final = encode_replay(make_replay())
+_PLAIN: Final[dict[str, Any]] = json.loads(_WRITTEN)
+
+
+def changed(**fields: Any) -> bytes:
+    """A replay with other fields."""
+    return json.dumps({**_PLAIN, **fields}).encode()
+
+
+BROKEN: Final = [
+    changed(schema_version=2),
+    changed(schema_version="1"),
+    changed(schema_version=None),
+    changed(unknown=1),
+    changed(replay_id="../../etc/passwd"),
+    changed(replay_id="con"),
+    changed(replay_id=""),
+    changed(created_at=-1),
+    changed(created_at="now"),
+    changed(rig={"node_id": "n1", "model": "m"}),
+    changed(rig={**_PLAIN["rig"], "vram_bytes": 2**60}),
+    changed(rig={**_PLAIN["rig"], "more": 1}),
+    changed(endpoint="http://evil.example/v1"),
+    changed(mode="sealed"),
+    changed(outcome="won"),
+    changed(title="x" * 121),
+    changed(request=[]),
+    changed(request="{}"),
+    changed(usage=[1]),
+    changed(events=[[0, "text"]]),
+    changed(events=[[0, "text", "a", 1]]),
+    changed(events=[[0, "html", "a"]]),
+    changed(events=[[-1, "text", "a"]]),
+    changed(events=[[2, "text", "a"], [1, "text", "b"]]),
+    changed(events={"0": "a"}),
+    changed(queue=[[0, -1, None]]),
+    changed(figures={**_PLAIN["figures"], "ttft_ms": -0.5}),
+    changed(figures=None),
+    _WRITTEN[:-1],
+    _WRITTEN + b"{}",
+    _WRITTEN[:-1] + b',"title":"again"}',
+    _WRITTEN[:-1] + b',"\\u0074itle":"again"}',
+    _WRITTEN.replace(b"The sky", b"The \xff\xfe"),
+    _WRITTEN.replace(b"The sky", b"\\ud800"),
+    changed(figures={"total_ms": 0}).replace(b'"total_ms": 0', b'"total_ms": NaN'),
+    changed(created_at=0).replace(b'"created_at": 0', b'"created_at": 1e999'),
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b"",
+    b"null",
+    b"\x00" * 1000,
+    b" " * (MAX_REPLAY_BYTES + 1),
+]
+"""What no reader takes for a replay."""

@@ -131,6 +131,8 @@ class Rig:
     seals: Sequence[Kem] = ("mlkem768-x25519", "x25519")
     swapped: PrivateKey | None = None
     claims_tokens: int = 4
+    keys_last: int = 86_400
+    """Seconds until its sealing keys expire."""
     script: list[Answer] = field(default_factory=list[Answer])
     asked: list[Request] = field(default_factory=list[Request])
     paths: list[str] = field(default_factory=list[str])
@@ -276,7 +278,8 @@ class Rig:
         if not self.sealing:
             raise PeerError("not_found", "No such route.")
         keys = [
-            PublishedKey(each.public, int(self.world.clock()) + 86_400) for each in self.sealing
+            PublishedKey(each.public, int(self.world.clock()) + self.keys_last)
+            for each in self.sealing
         ]
         text = sign_sealing_keys(keys, node_key=self.key, now=self.world.clock())
         if self.swapped is not None:

@@ -57,6 +57,7 @@ async def test_an_empty_log_is_whole() -> None:
     assert verifier.feed([], head)
 
 
+@pytest.mark.timeout(90)  # two seconds of a processor, which a busy machine may not have soon
 async def test_one_changed_byte_is_found_at_its_line(asked: Asked) -> None:
     """All bytes of one line, some of each other: with many a line is no JSON, nor is its page."""
     audit = asked[1]

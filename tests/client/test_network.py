@@ -1,13 +1,17 @@
 """Calls to the network: real sockets, keys and proofs; rigs that fail in every way there is."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
 import pytest
 
+from luckrig.client.calling import connections
 from luckrig.client.calling.attempt import is_readable_on_the_way
-from luckrig.client.calling.sending import Deadlines
+from luckrig.client.calling.body import LiveBody
+from luckrig.client.calling.sending import Deadlines, Incoming
+from luckrig.client.calling.witness import Witness
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.errors import LuckrigError, UpstreamError
 from luckrig.protocol.ids import derive_id
@@ -189,6 +193,74 @@ async def test_a_rig_that_fails_before_its_first_byte_is_replaced(
         assert (await s.text(subtext=subtext)).endswith("data: [DONE]\n\n")
         assert script == []
         assert len(rigs[0].asked + rigs[1].asked) == 1
+
+
+async def test_a_response_that_begins_with_its_own_error_is_asked_of_another_rig(
+    world: World,
+) -> None:
+    async def error_event(request: Request, wire: Wire) -> None:
+        await wire.head(content_type="text/event-stream")
+        told = b'{"type":"error","code":"engine_error","message":"No","param":null}'
+        await wire.chunk(b"event: error\ndata: " + told + b"\n\n")
+
+    rigs = [Rig(1, world, script=[error_event]), Rig(2, world, script=[error_event])]
+    async with scene(*rigs, world=world) as s:
+        with pytest.raises(LuckrigError) as raised:
+            await s.network.call(ask(path="/v1/responses"))
+    assert [rig.script for rig in rigs] == [[], []]
+    assert raised.value.code == "engine_error"
+    assert "rig 1: No" in raised.value.message
+    assert "rig 2: No" in raised.value.message
+
+
+async def test_what_rigs_said_is_told_though_the_map_is_empty_by_now(world: World) -> None:
+    async def fail_and_leave(request: Request, wire: Wire) -> None:
+        s.tracker.rigs.clear()
+        world.passed += 3600
+        await unavailable(request, wire)
+
+    async with scene(Rig(1, world, script=[fail_and_leave]), world=world) as s:
+        with pytest.raises(LuckrigError, match="The engine is down"):
+            await s.text()
+        with pytest.raises(LuckrigError, match="No rig is on this tracker's map now"):
+            await s.text()
+
+
+async def test_whoever_asks_too_much_at_once_is_told_and_no_rig_is_blamed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
+    async with scene(Rig(1, world), world=world, deadlines=Deadlines(connect=0.2)) as s:
+        async with await s.network.call(ask()):
+            with pytest.raises(LuckrigError, match="Run fewer") as raised:
+                await s.text()
+            assert (raised.value.code, raised.value.retry_after_seconds) == ("rate_limited", 1)
+        assert "[DONE]" in await s.text()
+
+
+async def test_an_event_that_drips_takes_linear_time() -> None:
+    """The time limit of the test is the assertion: copying it for each byte takes minutes."""
+
+    async def drip() -> AsyncGenerator[bytes]:
+        yield b"data: " + b"x" * 900_000
+        for _ in range(100_000):
+            yield b"x"
+        yield b"\n"
+        yield b"\ndata: [DO"
+        yield b"NE]\n\n"
+
+    async def close() -> None:
+        return
+
+    incoming = Incoming(
+        status=200, headers={"content-type": "text/event-stream"}, pieces=drip(), close=close
+    )
+    witness = Witness(is_stream=True, monotonic=float, sent_at=0.0)
+    ended: list[bool] = []
+    body = LiveBody(incoming, b"", witness=witness, path="/x", on_end=ended.append)
+    pieces = [piece async for piece in body]
+    assert pieces == [b"data: " + b"x" * 1_000_000 + b"\n\n", b"data: [DONE]\n\n"]
+    assert ended == [True]
 
 
 async def test_three_rigs_fail_and_the_fourth_answers(world: World) -> None:

@@ -243,6 +243,7 @@ def test_a_reply_in_one_piece_is_kept_as_far_as_it_fits() -> None:
     assert len(replay.text("text")) == MAX_TEXT_BYTES // 6
 
 
+@pytest.mark.timeout(90)  # two seconds of a processor, which a busy machine may not have soon
 def test_pieces_are_bounded() -> None:
     recorder = Recorder(asked(), sent_at=0.0)
     document = b'{"choices":[{"delta":{"content":"abcdefghijklmnop"}}]}'

@@ -136,6 +136,33 @@ async def test_a_rig_that_does_not_seal_gets_nothing_in_plain(world: World) -> N
         assert CHAT not in s.rigs[0].paths
 
 
+async def test_a_rig_that_did_not_seal_is_asked_again_when_the_clock_was_set_back(
+    world: World,
+) -> None:
+    rig = Rig(1, world, seals=())
+    async with scene(rig, world=world) as s:
+        for passed, asked in ((0, 1), (599, 1), (-86_400, 2), (-86_300, 2), (-85_799, 3)):
+            world.passed = passed
+            with pytest.raises(LuckrigError, match="luckrig is older"):
+                await s.text(subtext=True)
+            assert rig.paths.count(SEALING) == asked
+
+
+async def test_keys_that_all_expire_at_once_are_not_used_and_not_asked_for_each_time(
+    world: World,
+) -> None:
+    rig = Rig(1, world, keys_last=60)
+    async with scene(rig, world=world) as s:
+        for _ in range(3):
+            with pytest.raises(LuckrigError, match="expire within 60 s") as raised:
+                await s.text(subtext=True)
+            assert raised.value.param == "luckrig.subtext"
+        assert rig.paths == [SEALING]
+        rig.keys_last = 62
+        world.passed += 600
+        assert "[DONE]" in await s.text(subtext=True)
+
+
 async def test_among_many_that_do_not_seal_the_one_that_does_is_found(world: World) -> None:
     """And no token is asked for at the others, which go on answering in plain."""
     old = [Rig(number, world, seals=()) for number in range(2, 11)]

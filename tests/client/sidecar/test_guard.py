@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from luckrig.cli.local_server import LocalProtocol
 from luckrig.client.sidecar.asgi import MAX_BODY_BYTES
 from luckrig.client.sidecar.guard import Guard
 from luckrig.protocol.errors import CODES, LuckrigError
@@ -266,3 +268,35 @@ def test_what_passes_is_what_a_good_program_sends(
     assert b"upgrade" not in found
     assert target.startswith(b"/")
     assert method == "GET" or (method, found[b"content-type"]) == ("POST", b"application/json")
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /v1/chat/comp", b"\r\n", b"GET / HTTP/1.1\r\nhost: "]
+)
+@pytest.mark.parametrize("is_second", [False, True])
+async def test_a_head_that_does_not_come_whole_is_not_waited_for(
+    sidecar: Running, monkeypatch: pytest.MonkeyPatch, begun: bytes, is_second: bool
+) -> None:
+    monkeypatch.setattr(LocalProtocol, "head_seconds", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", sidecar.port)
+    if is_second:
+        writer.write(request(sidecar.port, "-connection", method="GET", target="/v1/models"))
+        assert await reader.readuntil(b"\r\n\r\n")
+    writer.write(begun or b"\r\n")
+    with suppress(ConnectionResetError):
+        await reader.read()
+    writer.close()
+
+
+async def test_connections_are_bounded(sidecar: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = request(sidecar.port, method="GET", target="/v1/models")
+    monkeypatch.setattr(LocalProtocol, "max_connections", 2)
+    two = [await asyncio.open_connection("127.0.0.1", sidecar.port) for _ in range(2)]
+    status, answer = await exchange(sidecar.port, good)
+    assert (status, b"retry-after: 1" in answer) == (503, True)
+    for _, writer in two:
+        writer.close()
+        await writer.wait_closed()
+    while (await exchange(sidecar.port, good))[0] == 503:
+        await asyncio.sleep(0)
+    assert (await exchange(sidecar.port, good))[0] == 200
