@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
+from luckrig.nodeproxy.cors import PageRules
 from luckrig.nodeproxy.counters import DONE, GONE, Counters
-from luckrig.nodeproxy.exchange import EVENT_STREAM, Connection, Exchange
+from luckrig.nodeproxy.exchange import EVENT_STREAM, TEXT, Connection, Exchange
 from luckrig.nodeproxy.ids import RandomIds
 from luckrig.nodeproxy.pipeline import Pipeline
 from luckrig.nodeproxy.server.connection import RequestHead
@@ -22,12 +23,18 @@ _log = logging.getLogger(__name__)
 
 
 class NodeProxy:
-    """Implements server.Application. hosts: the values of the Host header that it answers to."""
+    """Implements server.Application. hosts: the values of the Host header that it answers to.
 
-    def __init__(self, pipeline: Pipeline, counters: Counters, *, hosts: frozenset[str]) -> None:
+    pages: which web pages may read the answers.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, counters: Counters, *, hosts: frozenset[str], pages: PageRules
+    ) -> None:
         self._pipeline = pipeline
         self._counters = counters
         self._hosts = hosts
+        self._pages = pages
         self._ids = RandomIds()
 
     async def __call__(self, connection: Connection, head: RequestHead) -> None:
@@ -60,6 +67,8 @@ class NodeProxy:
         """The outcome: DONE, or the code of the error that was sent."""
         try:
             exchange.headers = single_headers(head.headers, self._hosts)
+            if b"origin" in exchange.headers and self._admit_page(exchange):
+                return DONE
             route = self._pipeline.route(head.method, head.path)
             exchange.endpoint = route.endpoint
             for step in route.steps:
@@ -80,6 +89,23 @@ class NodeProxy:
             return "internal_error"
         else:
             return DONE
+
+    def _admit_page(self, exchange: Exchange) -> bool:
+        """Let a page of the rig's tracker read the answer.
+
+        Whether it is answered already, because its browser only asked whether it may.
+        """
+        methods = self._pipeline.methods_for_pages(exchange.path)
+        if exchange.method in methods:
+            exchange.rig_headers += self._pages.readable(exchange.headers)
+        elif exchange.method == "OPTIONS":
+            permission = self._pages.permission(exchange.headers, methods)
+            if permission is not None:
+                exchange.endpoint = "preflight"
+                exchange.start(TEXT, headers=permission, length=0)
+                exchange.connection.write(b"", more=False)
+                return True
+        return False
 
 
 def _send_error(exchange: Exchange, error: LuckrigError) -> None:

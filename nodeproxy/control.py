@@ -86,7 +86,8 @@ class RigStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How the rig is, for its owner. Times are Unix seconds; no text of any user.
 
     engine: its state, whether the rig is open or not. reason: why it is closed, None when it is
-    open. opens_at, changes_at: if known; changes_at is when time alone changes the answer next.
+    open. from_tracker: the last pause or resume was asked for on the tracker's pages, not here.
+    opens_at, changes_at: if known; changes_at is when time alone changes the answer next.
     served: replies since started_at, also those that were cut (ReceiptBook.signed), as in
     tokens_today, which are others'. blind: wishes without a sensor. tracker: its full address.
     engine_url: without its key. tunnel: None where the rig listens.
@@ -120,6 +121,7 @@ class RigStatus(msgspec.Struct, frozen=True, kw_only=True):
     tracker: str = ""
     engine_url: str = ""
     tunnel: TunnelView | None = None
+    from_tracker: bool = False
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

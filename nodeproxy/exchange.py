@@ -18,6 +18,7 @@ from luckrig.protocol.proofs import Proof
 from luckrig.protocol.tokens import Claims
 
 JSON: Final = b"application/json"
+TEXT: Final = b"text/plain"
 EVENT_STREAM: Final = b"text/event-stream; charset=utf-8"
 
 

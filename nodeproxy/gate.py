@@ -116,6 +116,7 @@ class Gate:
 
     def health(self, health: NodeHealth) -> NodeHealth:
         """The engine's state, or that the rig is closed: an owner may end a paused rig's engine."""
+        health = msgspec.structs.replace(health, wish_at=self.wish_at)
         if self.opening().reason is None:
             return health
         return msgspec.structs.replace(health, status="paused", opens_at=self.opens_at)
@@ -150,12 +151,30 @@ class Gate:
         Raises OSError when it can't be remembered; the pause is on all the same.
         """
         until = None if seconds is None else math.ceil(self._clock()) + seconds
-        await self._by_hand(paused=True, paused_until=until)
+        await self._by_hand(paused=True, paused_until=until, wish_at=self._next_wish())
 
     async def resume(self) -> None:
         """End a pause or a drain. Raises OSError as pause() does."""
         self._draining = self._ends_when_drained = False
-        await self._by_hand(paused=False, paused_until=None)
+        await self._by_hand(paused=False, paused_until=None, wish_at=self._next_wish())
+
+    async def obey(self, *, paused: bool, at: int) -> None:
+        """What the owner said on the tracker's pages, unless they have said something since.
+
+        at: Unix seconds. It ends no drain. Raises OSError as pause() does.
+        """
+        if at > self._state.wish_at:
+            await self._by_hand(paused=paused, paused_until=None, wish_at=at, from_tracker=True)
+
+    @property
+    def wish_at(self) -> int | None:
+        """When the owner last paused or opened it, here or there; None for never."""
+        return self._state.wish_at or None
+
+    @property
+    def from_tracker(self) -> bool:
+        """Whether that was on the tracker's pages."""
+        return self._state.from_tracker
 
     def drain(self, *, stop: bool) -> None:
         """Finish what runs and waits, and take nothing new; stop: then set `drained`."""
@@ -203,8 +222,19 @@ class Gate:
                 await asyncio.to_thread(save_state, self._state_path, state)
                 self._saved = state
 
-    async def _by_hand(self, *, paused: bool, paused_until: int | None) -> None:
-        self._state = msgspec.structs.replace(self._state, paused=paused, paused_until=paused_until)
+    def _next_wish(self) -> int:
+        return max(int(self._clock()), self._state.wish_at + 1)
+
+    async def _by_hand(
+        self, *, paused: bool, paused_until: int | None, wish_at: int, from_tracker: bool = False
+    ) -> None:
+        self._state = msgspec.structs.replace(
+            self._state,
+            paused=paused,
+            paused_until=paused_until,
+            wish_at=wish_at,
+            from_tracker=from_tracker,
+        )
         self._look()
         await self.remember()
 

@@ -9,6 +9,7 @@ from random import Random
 from typing import Protocol
 
 from luckrig.nodeproxy.app import NodeProxy
+from luckrig.nodeproxy.cors import PageRules
 from luckrig.nodeproxy.counters import Counters, RecentError
 from luckrig.nodeproxy.describe import rig_headers
 from luckrig.nodeproxy.engine_watch import EngineWatch
@@ -252,16 +253,24 @@ def create_node(
         ),
         show_sealing=ShowSealing(sealing),
     )
-    pipeline = Pipeline(stages, rig_headers=rig_headers(node_id, hardware, found.state))
+    pages = PageRules.of(settings.page_origins)
+    own_headers = rig_headers(node_id, hardware, found.state) + pages.for_all
+    pipeline = Pipeline(stages, rig_headers=own_headers)
     return Node(
-        app=NodeProxy(pipeline, counters, hosts=settings.hosts),
+        app=NodeProxy(pipeline, counters, hosts=settings.hosts, pages=pages),
         queue=queue,
         gate=gate,
         bans=bans,
         watch=watch,
         follower=KeysetFollower(tracker, verifier, root_id=root_id, clock=clock),
         revocations=RevocationFollower(
-            tracker, verifier, bans, root_id=root_id, node_id=node_id, clock=clock
+            tracker,
+            verifier,
+            bans,
+            root_id=root_id,
+            node_id=node_id,
+            clock=clock,
+            on_wish=lambda wish: gate.obey(paused=wish.paused, at=wish.at),
         ),
         receipts=receipts,
         sender=ReceiptSender(tracker, receipts),

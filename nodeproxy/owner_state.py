@@ -1,6 +1,7 @@
 """What a rig must not forget when it restarts: the owner's pause, and the tokens of today.
 
-    $LUCKRIG_HOME/run/state.json   {"paused", "paused_until", "day", "tokens"}, mode 0600
+    $LUCKRIG_HOME/run/state.json   mode 0600; {"paused", "paused_until", "wish_at", "from_tracker",
+                                   "day", "tokens"}
 
 It holds no text and nothing of any user, and is replaced whole or not at all.
 """
@@ -18,10 +19,16 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class OwnerState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """paused_until: Unix seconds, None for until further notice. day: see hours.day_number."""
+    """paused_until: Unix seconds, None for until further notice. day: see hours.day_number.
+
+    wish_at: when the owner last paused or opened it, Unix seconds, 0 for never; each is above the
+    one before. from_tracker: that was on the tracker's pages, not here.
+    """
 
     paused: bool = False
     paused_until: _Number | None = None
+    wish_at: _Number = 0
+    from_tracker: bool = False
     day: _Number = 0
     tokens: _Number = 0
 

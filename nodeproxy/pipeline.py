@@ -13,10 +13,14 @@ from luckrig.protocol.subtext.keyring import SEALING_PATH
 
 @dataclass(frozen=True)
 class Route:
-    """One allowed request. endpoint: the name its steps know it by."""
+    """One allowed request. endpoint: the name its steps know it by.
+
+    for_pages: whether pages of the rig's tracker may use it from another origin.
+    """
 
     endpoint: str
     steps: Sequence[Step]
+    for_pages: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,18 +88,20 @@ class Pipeline:
         self.rig_headers = rig_headers
         generation = stages.generation
         self._routes: Mapping[str, Mapping[str, Route]] = {
-            "/v1/chat/completions": {"POST": Route("chat", stages.carrying)},
+            "/v1/chat/completions": {"POST": Route("chat", stages.carrying, for_pages=True)},
             "/v1/completions": {"POST": Route("completion", generation)},
             "/v1/responses": {"POST": Route("responses", generation)},
             "/v1/embeddings": {"POST": Route("embeddings", stages.embedding)},
-            "/v1/models": {"GET": Route("models", (stages.authenticate, stages.list_models))},
+            "/v1/models": {
+                "GET": Route("models", (stages.authenticate, stages.list_models), for_pages=True)
+            },
             "/health": {"GET": Route("health", (stages.answer_health,))},
-            SEALING_PATH: {"GET": Route("sealing", (stages.show_sealing,))},
+            SEALING_PATH: {"GET": Route("sealing", (stages.show_sealing,), for_pages=True)},
             METRICS: {"GET": Route("metrics", (stages.show_metrics,))},
         }
         self._ticket_routes: Mapping[str, Route] = {
-            "GET": Route("ticket", (stages.show_ticket,)),
-            "DELETE": Route("ticket", (stages.leave_queue,)),
+            "GET": Route("ticket", (stages.show_ticket,), for_pages=True),
+            "DELETE": Route("ticket", (stages.leave_queue,), for_pages=True),
         }
         self._proof_routes: Mapping[str, Route] = {
             "GET": Route("proof", (stages.prove_endpoint,)),
@@ -115,6 +121,11 @@ class Pipeline:
         if route is None:
             raise PeerError("method_not_allowed", f"This route takes {' or '.join(methods)}.")
         return route
+
+    def methods_for_pages(self, path: str) -> list[str]:
+        """What a page of the rig's tracker may use at a path, from another origin."""
+        methods = self._methods(path) or {}
+        return [method for method, route in methods.items() if route.for_pages]
 
     def _methods(self, path: str) -> Mapping[str, Route] | None:
         for prefix, methods in ((TICKETS, self._ticket_routes), (PROOF_PATH, self._proof_routes)):

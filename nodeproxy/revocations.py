@@ -1,9 +1,12 @@
-"""Keeps banned users out: who they are, which of their exchanges run, and the tracker's list."""
+"""Keeps banned users out: who they are, which of their exchanges run, and the tracker's list.
+
+With that list comes what the rig's owner wants of it and said on the tracker's pages.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, NoReturn, Protocol
 
 from luckrig.nodeproxy.exchange import Exchange
@@ -11,6 +14,7 @@ from luckrig.nodeproxy.tokens import TokenVerifier
 from luckrig.protocol.errors import Banned, LuckrigError
 from luckrig.protocol.revocations import verify_revocations
 from luckrig.protocol.wire import RevocationsReply
+from luckrig.protocol.wishes import Wish, verify_wish
 
 REFRESH_SECONDS: Final = 3.0
 
@@ -62,7 +66,11 @@ class Bans:
 
 
 class RevocationFollower:
-    """verifier: holds the keys that may sign a list. root_id: the tracker's."""
+    """verifier: holds the keys that may sign a list. root_id: the tracker's.
+
+    on_wish: told what the rig's owner wants, again and again; obeys what is news. May raise OSError
+    when it can't be remembered.
+    """
 
     def __init__(
         self,
@@ -73,7 +81,9 @@ class RevocationFollower:
         root_id: str,
         node_id: str,
         clock: Callable[[], float],
+        on_wish: Callable[[Wish], Awaitable[None]],
     ) -> None:
+        self._on_wish = on_wish
         self._source = source
         self._verifier = verifier
         self._bans = bans
@@ -100,6 +110,21 @@ class RevocationFollower:
         )
         self._seq = revocations.seq
         self._bans.replace(revocations.subs)
+        if reply.wish is not None:
+            await self._pass_on(reply.wish)
+
+    async def _pass_on(self, text: str) -> None:
+        wish = verify_wish(
+            text,
+            keys=self._verifier.keys,
+            issuer=self._root_id,
+            audience=self._node_id,
+            now=self._clock(),
+        )
+        try:
+            await self._on_wish(wish)
+        except OSError as error:
+            _log.warning("what the owner wants holds until a restart only: %s", error)
 
     async def run(self) -> NoReturn:
         """Refresh every few seconds until cancelled; while that fails, keep the old list.

@@ -53,6 +53,8 @@ class NodeSettings:
     origins: http(s)://host[:port] under which clients reach it, lower case: the endpoints of its
     descriptor, and where it listens; behind a tunnel {tracker}/n/{node_id}. It answers to no other
     Host, and to no proof for another URL.
+    page_origins: of the tracker whose pages may ask it, http(s)://host[:port]; none behind a
+    tunnel, where they come from the same origin.
     endpoints: those of its descriptor, letter for letter; it proves to a tracker that it is there.
     max_active: requests at the engine at once; None: as many as it runs in parallel, by its own
     word. max_queue: requests waiting for their turn. max_wait_seconds, max_turn_seconds,
@@ -69,6 +71,7 @@ class NodeSettings:
 
     origins: frozenset[str]
     endpoints: tuple[str, ...] = ()
+    page_origins: frozenset[str] = frozenset()
     max_active: int | None = None
     max_queue: int = 32
     max_wait_seconds: float = 300.0

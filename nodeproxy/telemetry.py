@@ -40,6 +40,7 @@ class Instruments:
         return Telemetry(
             status=self.gate.status(self.watch.status(queue)),
             opens_at=self.gate.opens_at,
+            wish_at=self.gate.wish_at,
             active=queue.active,
             waiting=queue.waiting,
             max_active=queue.max_active,

@@ -35,6 +35,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The engine's state, and the owner's wish."""
     opens_at: _Count | None = None
     """Unix seconds at which a paused rig takes requests again, where it knows."""
+    wish_at: _Count | None = None
+    """When the owner last paused or opened it, here or on the tracker's pages; 0 for never."""
     active: _Count = 0
     waiting: _Count = 0
     max_active: _Count = 0

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 import regex
@@ -215,11 +215,14 @@ class _Requirements:
 def spelling_of(skeletons: Skeletons, kind: Kind, *, spaced: bool) -> Spelling:
     """spaced: whether skeletons have spaces."""
 
+    # Patterns are made of a few dozen letters, and hold them 13,000 times.
+    @cache
     def skeleton(letter: str) -> str:
         turned = letter.translate(tables.ROT13) if kind == "rot13" else letter
         found = skeletons.of(turned).decode()
         return found if spaced else found.replace(" ", "")
 
+    @cache
     def letter(character: str) -> str:
         written = "".join(map(_stretched, letters := skeleton(character)))
         return f"(?:{written})+" if len(letters) > 1 else written  # Hangul, repeated as a whole

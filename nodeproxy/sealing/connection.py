@@ -27,9 +27,13 @@ VISIBLE: Final = frozenset(
         "luckrig-gpu",
         "luckrig-engine",
         "luckrig-request",
+        "vary",
+        "access-control-allow-origin",
+        "access-control-expose-headers",
     }
 )
-"""Headers that say nothing of what was asked: the same for every answer of the rig."""
+"""Headers that say nothing of what was asked: the same for every answer of the rig, the last three
+for every answer to a page of its tracker."""
 INLINE_BYTES: Final = 65_536
 """Of a reply in one piece. A longer one is written out frame by frame, between other people's
 streams: 16 MB of it would hold them up for half a second."""

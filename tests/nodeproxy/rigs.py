@@ -32,6 +32,7 @@ from luckrig.protocol.wire import (
     ReceiptsRequest,
     RevocationsReply,
 )
+from luckrig.protocol.wishes import Wish, sign_wish
 
 ROOT = PrivateKey(b"root" * 8)
 SIGNING = PrivateKey(b"sign" * 8)
@@ -52,6 +53,7 @@ class StandInTracker:
     banned: set[str] = field(default_factory=set[str])
     away: bool = False
     handed_in: list[str] = field(default_factory=list[str])
+    wish: Wish | None = None
     _lists: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def keyset(self) -> KeysetReply:
@@ -82,7 +84,8 @@ class StandInTracker:
             exp=now + 60,
             subs=sorted(self.banned),
         )
-        return RevocationsReply(revocations=sign_revocations(revocations, key=SIGNING))
+        wish = None if self.wish is None else sign_wish(self.wish, key=SIGNING)
+        return RevocationsReply(revocations=sign_revocations(revocations, key=SIGNING), wish=wish)
 
 
 _numbers = count()

@@ -14,13 +14,15 @@ from luckrig.nodeproxy.gate import Gate
 from luckrig.nodeproxy.opening import RISE_SECONDS, Wishes
 from luckrig.nodeproxy.owner_state import OwnerState, load_state, save_state
 from luckrig.nodeproxy.queue import RequestQueue
+from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.schedule import Schedule, parse_windows
 from luckrig.protocol.telemetry import GpuReading
 from luckrig.protocol.tokens import OWNER_PRIORITY
+from luckrig.protocol.wishes import Wish
 from tests.fake_engines.engine import OnDemand
 from tests.fake_engines.openai_compatible import FakeOpenAi
 from tests.nodeproxy.conditions import until
-from tests.nodeproxy.rigs import Rig, make_token, running_rig
+from tests.nodeproxy.rigs import NODE_ID, ROOT_ID, Rig, make_token, running_rig
 from tests.nodeproxy.test_proxy import asked, error_of, events
 
 
@@ -85,6 +87,32 @@ async def test_the_owners_requests_pass_a_pause_but_not_a_drain(rig: Rig) -> Non
     assert (await rig.chat(token=owners_token())).status_code == 200
     rig.node.gate.drain(stop=False)
     assert error_of(await rig.chat(token=owners_token())) == (503, "rig_paused")
+
+
+async def test_the_newest_wish_counts_wherever_it_was_said(rig: Rig) -> None:
+    """On the tracker's pages, or here."""
+    gate, now = rig.node.gate, int(time.time())
+
+    async def hear(*, paused: bool, at: int) -> str:
+        rig.tracker.wish = Wish(iss=ROOT_ID, aud=NODE_ID, paused=paused, at=at)
+        await rig.node.revocations.refresh()
+        return str((await rig.http.get("/health")).json()["status"])
+
+    assert "wish_at" not in (await rig.http.get("/health")).json()
+    assert await hear(paused=True, at=now - 50) == "paused"
+    assert gate.from_tracker
+    assert (await rig.http.get("/health")).json()["wish_at"] == now - 50
+    assert rig.node.telemetry().wish_at == now - 50
+    await gate.resume()
+    assert await hear(paused=True, at=now - 50) == "available", "the owner was here since"
+    assert not gate.from_tracker
+    await gate.pause(None)
+    assert await hear(paused=False, at=now - 40) == "paused", "older than what was said here"
+    assert await hear(paused=False, at=gate.wish_at + 1 if gate.wish_at else 0) == "available"
+    with pytest.raises(LuckrigError, match="future"):
+        await hear(paused=True, at=now + 500)
+    gate.drain(stop=False)
+    assert await hear(paused=False, at=int(time.time()) + 5) == "paused", "a drain is no pause"
 
 
 async def test_a_closed_schedule_says_when_it_opens(engine: FakeOpenAi) -> None:
