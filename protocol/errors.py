@@ -135,12 +135,12 @@ class TokenForged(PeerError):
 
 
 class Banned(PeerError):
-    """An operator of the tracker banned this user; raised at rigs, which don't know why."""
+    """The tracker revoked this user's tokens; raised at rigs, which don't know why."""
 
     def __init__(self) -> None:
         super().__init__(
             "banned",
-            "The tracker that issued this token has banned its user. "
+            "The tracker that issued this token has banned its user, or they called it back. "
             "Ask it for a new token: its refusal says why, and until when.",
         )
 

@@ -84,12 +84,15 @@ def _parse_window(text: str) -> OpenWindow:
 
 def describe_windows(windows: Sequence[OpenWindow]) -> str:
     """The windows in words that parse_windows reads again: the same days and times."""
-    return "; ".join(f"{_days(window.days)} {window.opens}-{window.closes}" for window in windows)
+    return "; ".join(
+        f"{','.join(name_days(window.days))} {window.opens}-{window.closes}" for window in windows
+    )
 
 
-def _days(days: Sequence[Weekday]) -> str:
+def name_days(days: Sequence[Weekday]) -> list[str]:
+    """The shortest names of these days: one of "daily", "weekdays", "weekend", or each day's."""
     named = [name for name, group in _GROUPS.items() if set(group) == set(days)]
-    return named[0] if named else ",".join(days)
+    return named[:1] or list(days)
 
 
 def check_schedule(schedule: Schedule, *, field: str) -> None:

@@ -46,12 +46,36 @@ class TicketView(msgspec.Struct, frozen=True, kw_only=True):
     max_active: int
 
 
+class Quantiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the users' votes, outliers set aside."""
+
+    p10: float
+    p50: float
+    p90: float
+
+
+class TimingView(msgspec.Struct, frozen=True, kw_only=True):
+    """What users measured at one rig with one model, for prompts from that length on.
+
+    users: one vote each. streams: how many they shared.
+    """
+
+    node_id: NodeId
+    model: str
+    prompt_tokens_from: int
+    users: int
+    streams: int
+    ttft_ms: Quantiles
+    tokens_per_second: Quantiles
+
+
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """One rig, as the tracker lists it.
 
     scarcity: 0 (everybody has one) to 1 (the only one). base_url: where the OpenAI API answers.
     last_seen_at: Unix seconds of the last good answer; None before the first. opens_at: Unix
-    seconds, when a paused rig means to open; None where it doesn't say.
+    seconds, when a paused rig means to open; None where it doesn't say. measured: what its users
+    measured, of the model that most of them measured; in a list that asks for models, of those.
     """
 
     id: NodeId
@@ -70,6 +94,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     last_seen_at: int | None
     seq: int
     opens_at: int | None = None
+    measured: TimingView | None = None
 
 
 class NodeDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,9 +185,13 @@ class KeysetReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevocationsReply(msgspec.Struct, frozen=True, kw_only=True):
-    """revocations: compact JWS signed by a key of the keyset; the format is in docs/PROTOCOL.md."""
+    """Compact JWS signed by a key of the keyset; the formats are in docs/PROTOCOL.md.
+
+    wish: what the rig's owner last wanted of it on the tracker's pages, if anything.
+    """
 
     revocations: str
+    wish: str | None = None
 
 
 class BanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -294,29 +323,6 @@ class AnchorReply(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UserId
     account: UserId
     trusted: bool
-
-
-class Quantiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the users' votes, outliers set aside."""
-
-    p10: float
-    p50: float
-    p90: float
-
-
-class TimingView(msgspec.Struct, frozen=True, kw_only=True):
-    """What users measured at one rig with one model, for prompts from that length on.
-
-    users: one vote each. streams: how many they shared.
-    """
-
-    node_id: NodeId
-    model: str
-    prompt_tokens_from: int
-    users: int
-    streams: int
-    ttft_ms: Quantiles
-    tokens_per_second: Quantiles
 
 
 class TimingsReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -455,13 +461,15 @@ class TrackerHealth(msgspec.Struct, frozen=True, kw_only=True):
 class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a node proxy answers at GET /health. Public, so it says no more than the map does.
 
-    opens_at: Unix seconds, when a paused rig means to open, if it knows.
+    opens_at: Unix seconds, when a paused rig means to open, if it knows. wish_at: when its owner
+    last paused or opened it, here or on the tracker's pages; 0 for never.
     """
 
     node_id: NodeId
     status: NodeStatus
     queue: QueueView
     opens_at: Annotated[int, msgspec.Meta(ge=0, le=END_OF_9999)] | None = None
+    wish_at: Annotated[int, msgspec.Meta(ge=0, le=END_OF_9999)] | None = None
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from luckrig.protocol.address import forwarded_port
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.tracker.domain.reach import ReachBook
 from luckrig.tracker.domain.records import Health
@@ -46,6 +47,7 @@ from luckrig.tracker.service.live_map import LiveMap
 from luckrig.tracker.service.monitor import HealthMonitor, Prober
 from luckrig.tracker.service.receipts import ReceiptService
 from luckrig.tracker.service.uptime import UptimeRecorder
+from luckrig.tracker.service.wishes import WishProber
 from luckrig.tracker.services import Services, make_services
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.interface import Store, StoreError
@@ -85,6 +87,10 @@ def create_app(
         on_publish=lambda: _call(monitor.wake, live.changed),
         on_bans=lambda: _call(crier.changed, live.changed),
         on_erased=lambda node_ids: hub.close(node_ids, NOT_LISTED),
+        on_wish=lambda node_id: _call(
+            lambda: hub.tell_revoked([node_id]), lambda: monitor.look(node_id), live.changed
+        ),
+        telemetry=lambda node_id: hub.telemetry(node_id),
     )
     hub = Hub(on_change=lambda node_id: monitor.look(node_id))
     crier = BanCrier(hub, services.bans, services.revocations)
@@ -98,7 +104,7 @@ def create_app(
 
     monitor = HealthMonitor(
         store,
-        TunnelProber(hub, settings.public_url, prober),
+        WishProber(TunnelProber(hub, settings.public_url, prober), services.wishes),
         interval_seconds=settings.health_interval_seconds,
         on_looked=on_looked,
         clock=clock,
@@ -169,7 +175,7 @@ def create_app(
             random_bytes=random_bytes,
         ),
     )
-    return Edge(front, hosts=hosts)
+    return Edge(front, hosts=hosts | _forwarded_hosts(settings.public_url))
 
 
 def _call(*each: Callable[[], None]) -> None:
@@ -256,6 +262,14 @@ def _build(
 def _wants_json(path: str) -> bool:
     machines = ("/health", "/transparency.json", "/feed.atom")
     return path.startswith(("/api/", "/badge/")) or path in machines
+
+
+def _forwarded_hosts(public_url: str) -> set[str]:
+    """Host values of a visitor who forwards a port of their own machine to a tracker without https
+    (`ssh -L`): browsers lend their cryptography to pages of that machine only. Nobody can point
+    these names elsewhere, so a rebound name still gets nothing."""
+    port = forwarded_port(public_url)
+    return set() if port is None else {f"localhost:{port}", f"127.0.0.1:{port}"}
 
 
 def _hosts(public_url: str) -> set[str]:

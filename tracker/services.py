@@ -3,11 +3,13 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from luckrig.protocol.telemetry import Telemetry
 from luckrig.protocol.tokens import Tier
 from luckrig.tracker.domain.reach import ReachBook
 from luckrig.tracker.service.appeals import Appeals
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.case_desk import CaseDesk
+from luckrig.tracker.service.comparisons import ComparisonService
 from luckrig.tracker.service.decisions import DecisionService
 from luckrig.tracker.service.keyset import KeysetService, TrackerKeys
 from luckrig.tracker.service.ledger import Ledger
@@ -16,6 +18,7 @@ from luckrig.tracker.service.new_ids import NewIds
 from luckrig.tracker.service.nodes import NodeService
 from luckrig.tracker.service.notes import NoteService
 from luckrig.tracker.service.operators import Operators
+from luckrig.tracker.service.own_things import OwnThings
 from luckrig.tracker.service.people import PeopleService
 from luckrig.tracker.service.receipts import ReceiptService
 from luckrig.tracker.service.reports import ReportService
@@ -29,6 +32,7 @@ from luckrig.tracker.service.subjects import Subjects
 from luckrig.tracker.service.tokens import Allowance, TokenService
 from luckrig.tracker.service.transparency import TransparencyService
 from luckrig.tracker.service.users import RegistrationRules, UserService
+from luckrig.tracker.service.wishes import WishService
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.interface import Store
 
@@ -38,6 +42,7 @@ class Services:
     """What routes and loops work with."""
 
     bans: BanService
+    comparisons: ComparisonService
     desk: CaseDesk
     decisions: DecisionService
     keyset: KeysetService
@@ -46,6 +51,7 @@ class Services:
     nodes: NodeService
     notes: NoteService
     operators: Operators
+    own_things: OwnThings
     people: PeopleService
     receipts: ReceiptService
     reports: ReportService
@@ -58,6 +64,7 @@ class Services:
     tokens: TokenService
     transparency: TransparencyService
     users: UserService
+    wishes: WishService
 
 
 def make_services(
@@ -71,13 +78,17 @@ def make_services(
     on_publish: Callable[[], None],
     on_bans: Callable[[], None],
     on_erased: Callable[[Collection[str]], None],
+    on_wish: Callable[[str], None],
+    telemetry: Callable[[str], Telemetry | None],
 ) -> Services:
     """All of them.
 
     on_publish: called when a rig's descriptor was published; on_bans: when somebody was held, let
-    go or replaced; on_erased: with the ids of rigs that were deleted with their owner.
+    go or replaced; on_erased: with the ids of rigs that were deleted with their owner; on_wish:
+    with the id of a rig whose owner wants something else. telemetry: a rig's last heartbeat.
     """
-    revocations = RevocationService(store, keys, clock=clock)
+    wishes = WishService(store, clock=clock, on_wish=on_wish)
+    revocations = RevocationService(store, keys, wishes, clock=clock)
 
     def on_change() -> None:
         revocations.forget()
@@ -114,8 +125,10 @@ def make_services(
     subjects = Subjects(store, clock=clock)
     new_id = NewIds(clock=clock, random_bytes=random_bytes)
     appeals = Appeals(store, clock=clock, new_id=new_id)
+    scores = ScoreService(store, ledger, operators, bans, tier_of=users.tier_of, clock=clock)
     return Services(
         bans=bans,
+        comparisons=ComparisonService(nodes, scores),
         desk=CaseDesk(store, keys, subjects, operators, clock=clock),
         decisions=DecisionService(
             store,
@@ -131,6 +144,9 @@ def make_services(
         nodes=nodes,
         notes=notes,
         operators=operators,
+        own_things=OwnThings(
+            store, nodes, wishes, telemetry=telemetry, clock=clock, on_revoked=on_change
+        ),
         people=PeopleService(store, users, clock=clock, on_erased=on_gone),
         receipts=ReceiptService(
             store, bans, ledger, author_of=notes.author_of, secret=keys.pairwise, clock=clock
@@ -149,7 +165,7 @@ def make_services(
         ),
         retention=RetentionService(store, users, clock=clock),
         revocations=revocations,
-        scores=ScoreService(store, ledger, operators, bans, tier_of=users.tier_of, clock=clock),
+        scores=scores,
         sessions=SessionService(store, operators, clock=clock, random_bytes=random_bytes),
         showcase=ShowcaseService(store, nodes, bans),
         statements=StatementService(store, users, appeals),
@@ -162,11 +178,13 @@ def make_services(
             ttl_seconds=settings.token_ttl_seconds,
             tokens_per_hour_prefix=settings.tokens_per_hour_prefix,
             is_about=notes.is_about,
+            revoked=revocations.lists,
             clock=clock,
             random_bytes=random_bytes,
         ),
         transparency=TransparencyService(store.cases, tracker=keys.root_id, clock=clock),
         users=users,
+        wishes=wishes,
     )
 
 

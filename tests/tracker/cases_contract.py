@@ -566,6 +566,16 @@ class CasesContract:
         assert after is not None
         assert (after.reason, after.undone_reason, after.undone_by) == ("", "", OPERATOR)
 
+    async def test_all_sessions_of_a_user_end_together(self, store: Store) -> None:
+        mine = [make_session(number, user="u1") for number in (1, 2)]
+        other = make_session(3, user="u2")
+        for session in (*mine, other):
+            await store.sessions.put_session(session)
+        assert await store.sessions.end_sessions({"u1", "u3"}) == 2
+        assert await store.sessions.session(mine[0].token_hash) is None
+        assert await store.sessions.session(other.token_hash) == other
+        assert await store.sessions.end_sessions({"u1"}) == 0
+
     async def test_a_session_lasts_until_it_is_ended_or_expires(self, store: Store) -> None:
         first, second = make_session(1), make_session(2, expires_at=NOW + 90)
         for session in (first, second):

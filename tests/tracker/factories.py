@@ -17,7 +17,7 @@ from luckrig.protocol.descriptor import (
 )
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
-from luckrig.protocol.wire import NodeStatus, QueueView
+from luckrig.protocol.wire import NodeStatus, Quantiles, QueueView, TimingView
 from luckrig.tracker.domain.cases import DecisionRecord
 from luckrig.tracker.domain.records import UNSEEN, Health, NodeRecord, TokenRecord
 
@@ -94,6 +94,19 @@ def make_health(status: NodeStatus = "available", *, seen_at: int = NOW) -> Heal
     """The health of a rig that just answered."""
     queue = QueueView(active=1, waiting=2, max_active=4)
     return Health(status=status, queue=queue, checked_at=seen_at, last_seen_at=seen_at, misses=0)
+
+
+def make_timing(node: NodeRecord, model: str, tps: float, *, users: int = 1) -> TimingView:
+    """What so many users measured, all alike."""
+    return TimingView(
+        node_id=node.node_id,
+        model=model,
+        prompt_tokens_from=0,
+        users=users,
+        streams=users,
+        ttft_ms=Quantiles(p10=100.0, p50=100.0, p90=100.0),
+        tokens_per_second=Quantiles(p10=tps, p50=tps, p90=tps),
+    )
 
 
 def make_token(number: int = 1, *, user: int = 1, issued_at: int = NOW) -> TokenRecord:

@@ -16,7 +16,7 @@ from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.notes import Note, Reproduction, sign_note, sign_reproduction
 from luckrig.protocol.receipts import Measured
 from luckrig.tracker.domain.accounts import ledger_account
-from luckrig.tracker.domain.records import InviteRecord
+from luckrig.tracker.domain.records import InviteRecord, WishRecord
 from luckrig.tracker.domain.stored_data import TABLES
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.operators import Operators
@@ -121,7 +121,9 @@ class Lives:
             await self._use(one, other)
             await self._quarrel(one, other)
         hours = dict.fromkeys((ADA.rig, BOB.rig), 500)
-        await self.store.contributions.add_live(hour=NOW // 3600, scarcities=hours)
+        for hour in (NOW // 3600 - 24, NOW // 3600):
+            await self.store.contributions.add_live(hour=hour, scarcities=hours)
+        await self.store.contributions.close_day(day=NOW // 86_400 - 1, entries=[])
         await self.report(STRANGER, "user", STRANGER_ID, category="privacy")
         case = (await self.store.cases.cases_about("user", STRANGER_ID, limit=1))[0]
         await self.store.cases.put_hold(
@@ -182,6 +184,8 @@ class Lives:
         assert reply.status_code == 200, reply.text
         session = make_session(one.number, user=one.user_id, expires_at=NOW + 43_200)
         await self.store.sessions.put_session(session)
+        wish = WishRecord(node_id=one.rig, paused=True, at=NOW, by=one.user_id)
+        await self.store.put_wish(wish)
         invite = InviteRecord(
             code_hash=f"code-{one.number}",
             made_by=one.user_id,

@@ -14,8 +14,8 @@ from luckrig.protocol.descriptor_log import (
 )
 from luckrig.protocol.errors import PeerError
 from luckrig.tracker.domain.cases import DecisionRecord
-from luckrig.tracker.domain.records import UNSEEN, NodeRecord
-from luckrig.tracker.store.interface import Store, StoreError
+from luckrig.tracker.domain.records import UNSEEN, NodeRecord, WishRecord
+from luckrig.tracker.store.interface import LIVE_DAYS_KEPT, Store, StoreError
 from tests.tracker.factories import NOW, make_decision, make_health, make_node, make_token, seeded
 
 
@@ -193,6 +193,28 @@ class StoreContract:
             await store.add_token(make_token(1, user=2))
         assert await store.tokens_of(make_token(user=2).user_id, since=0) == 0
 
+    async def test_live_hours_of_closed_days_stay_as_numbers(self, store: Store) -> None:
+        live, day = store.contributions, NOW // 86_400
+        assert await live.live_days("n1", since=0) == {}
+        for hour in (0, 1, 1, 23, 24, 50):
+            await live.add_live(hour=day * 24 + hour, scarcities={"n1": 500})
+        await live.add_live(hour=day * 24 + 2, scarcities={"n2": 500})
+        expected = {day: 3, day + 1: 1, day + 2: 1}
+        assert await live.live_days("n1", since=0) == expected
+        await live.close_day(day=day + 1, entries=[])
+        assert await live.live_hours(day=day) == []
+        assert await live.live_days("n1", since=0) == expected
+        assert await live.live_days("n1", since=day + 1) == {day + 1: 1, day + 2: 1}
+        assert await live.live_days("n2", since=0) == {day: 1}
+        # The clock went back, and the same day is closed again: nothing is added up.
+        await live.add_live(hour=day * 24, scarcities={"n1": 500, "n3": 500})
+        assert await live.live_days("n1", since=0) == expected
+        await live.close_day(day=day, entries=[])
+        assert await live.live_days("n1", since=0) == expected
+        assert await live.live_days("n3", since=0) == {day: 1}
+        await live.close_day(day=day + LIVE_DAYS_KEPT, entries=[])
+        assert await live.live_days("n1", since=0) == {day + 1: 1, day + 2: 1}
+
     async def test_pruning_forgets_expired_tokens_only(self, store: Store) -> None:
         tokens = [make_token(number, issued_at=NOW + number) for number in (1, 2, 3)]
         for token in tokens:
@@ -223,6 +245,39 @@ class StoreContract:
         assert await store.revoked(now=NOW) == {first, second}, "the earlier one holds again"
         await undo(store, "decision-0000001")
         assert await store.revoked(now=NOW) == set()
+
+    async def test_a_user_has_their_tokens_listed_and_calls_them_back(self, store: Store) -> None:
+        old, new, over, other = (
+            make_token(1),
+            replace(make_token(2, issued_at=NOW + 5), node_id="n1" + "b" * 32, sub="s" * 16),
+            make_token(3, issued_at=NOW - 5000),
+            make_token(4, user=2),
+        )
+        for token in (old, new, over, other):
+            await store.add_token(token)
+        users = {old.user_id, "u1" + "z" * 32}
+        assert await store.tokens_given(users, limit=9) == [new, old, over]
+        assert await store.tokens_given(users, limit=1) == [new]
+        assert await store.tokens_given([], limit=9) == []
+        assert await store.revoke_tokens(users, now=NOW + 6) == 2
+        assert await store.revoke_tokens(users, now=NOW + 6) == 0
+        back = {(each.node_id, each.sub) for each in (old, new)}
+        assert await store.revoked(now=NOW + 6) == back
+        assert await store.revoked(now=new.expires_at) == set()
+        assert await store.token(old.jti) == replace(old, revoked=True)
+        assert await store.token(other.jti) == other
+        later = replace(make_token(5, issued_at=NOW + 7), node_id="n1" + "c" * 32)
+        await store.add_token(later)
+        assert await store.revoked(now=NOW + 7) == back, "what comes later is good"
+
+    async def test_the_last_wish_of_an_owner_stays(self, store: Store) -> None:
+        pause = WishRecord(node_id="n1" + "a" * 32, paused=True, at=NOW, by="u1")
+        other = WishRecord(node_id="n1" + "b" * 32, paused=True, at=NOW, by="u2")
+        assert await store.wishes() == []
+        for wish in (pause, other, replace(pause, paused=False, at=NOW + 1)):
+            await store.put_wish(wish)
+        found = sorted(await store.wishes(), key=lambda wish: wish.node_id)
+        assert found == [replace(pause, paused=False, at=NOW + 1), other]
 
     async def test_a_cancelled_write_happens_as_a_whole_or_not_at_all(self, store: Store) -> None:
         async with asyncio.TaskGroup() as group:

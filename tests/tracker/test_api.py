@@ -328,6 +328,19 @@ async def test_pages_are_served_with_a_strict_policy(tracker: Tracker) -> None:
             assert (await tracker.http.get(link)).status_code == 200
 
 
+async def test_the_player_of_replays_is_a_page_in_two_languages(tracker: Tracker) -> None:
+    for language, words in (
+        ("en", "Nothing on this page is sent"),
+        ("ja", "どこにも何も送りません"),
+    ):
+        page = await tracker.http.get("/replays", headers={"accept-language": language})
+        assert page.status_code == 200
+        assert page.headers["vary"] == "Accept-Language"
+        assert words in page.text
+        for link in _assets(page.text):
+            assert (await tracker.http.get(link)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "path", ["/nope", "/nodes/nope", "/nodes/n1" + "a" * 32, "/taste/nope", "/static/nope"]
 )
@@ -346,11 +359,52 @@ async def test_wrong_method_is_refused(tracker: Tracker) -> None:
     assert error_of(await tracker.http.delete("/api/v1/nodes")) == (405, "method_not_allowed")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "tracker.example:80", "", "tracker.example."])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "tracker.example:80",
+        "",
+        "tracker.example.",
+        "localhost",
+        "localhost:80",
+        "127.0.0.1",
+        "127.0.0.1:8787",
+        "localhost.evil.example:8080",
+        "[::1]:8080",
+    ],
+)
 async def test_other_hosts_are_refused(tracker: Tracker, host: str) -> None:
     """DNS rebinding: a page of another name must not reach the tracker."""
     response = await tracker.http.get("/health", headers={"host": host})
     assert error_of(response) == (400, "invalid_request")
+
+
+async def test_a_tracker_without_https_can_be_reached_through_a_forwarded_port(
+    tracker: Tracker,
+) -> None:
+    """Browsers lend their cryptography to pages of their own machine; no name of it rebinds."""
+    for host in ("localhost:8080", "127.0.0.1:8080"):
+        page = await tracker.http.get(f"/taste/{RIG.node_id}", headers={"host": host})
+        assert page.status_code == 200
+        assert host not in page.text  # all links name the tracker as it calls itself
+
+
+async def test_policy_of_the_console_names_its_rig_alone(tracker: Tracker) -> None:
+    """And only once the tracker has seen it answer there; every other page names nobody."""
+    hidden = make_node(2)
+    assert (await tracker.publish(hidden, is_seen=False)).status_code == 200
+    asked = {
+        f"/taste/{RIG.node_id}": "connect-src 'self' https://rig1.example;",
+        f"/taste/{hidden.node_id}": "connect-src 'self';",
+        f"/nodes/{RIG.node_id}": "connect-src 'self';",
+        "/": "connect-src 'self';",
+    }
+    for path, expected in asked.items():
+        page = await tracker.http.get(path)
+        assert expected in page.headers["content-security-policy"], path
+        assert len(page.headers.get_list("content-security-policy")) == 1
+    assert f'href="/taste/{RIG.node_id}"' in (await tracker.http.get(f"/nodes/{RIG.node_id}")).text
 
 
 async def test_health_counts_rigs(tracker: Tracker) -> None:

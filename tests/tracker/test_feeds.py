@@ -162,6 +162,6 @@ async def test_crawlers_are_kept_from_private_pages(tracker: Tracker) -> None:
     assert reply.headers["content-type"] == "text/plain; charset=utf-8"
     lines = reply.text.splitlines()
     assert lines[0] == "User-agent: *"
-    for path in ("/operator", "/me", "/report/", "/login", "/n/"):
+    for path in ("/operator", "/me", "/report/", "/login", "/n/", "/compare?"):
         assert f"Disallow: {path}" in lines
     assert not any(line.startswith(("Disallow: /nodes", "Disallow: /report\n")) for line in lines)

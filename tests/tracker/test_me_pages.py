@@ -51,8 +51,8 @@ async def test_it_says_who_one_is_and_what_one_has(tracker: Tracker) -> None:
     me = await signed_in(tracker, OWNER)
     page = await me.open("/me")
     text = text_of(page)
-    assert OWNER_ID in text and "limited" in text and "0.000 points" in text
-    assert "luckrig score --explain" in text
+    assert OWNER_ID in text and "Limited, 0.000 points" in text
+    assert "luckrig score --explain --verify" in text
     assert f"/nodes/{RIG.node_id}" in [link.get("href") for link in page.all("a")]
     assert OTHER_RIG.node_id not in text
     assert "no operator has decided anything" in text
@@ -69,17 +69,17 @@ async def test_statements_name_reason_ground_and_the_way_to_appeal(tracker: Trac
     me = await signed_in(tracker, OWNER)
     page = await me.open("/me")
     text = text_of(page)
-    assert "banned for good" in text and "Rule 4" in text and "<i>It lies.</i>" in text
+    assert "The rig was banned" in text and "Rule 4" in text and "<i>It lies.</i>" in text
     assert "Appeal, until" in text and "on no list" in text
     assert "Counter-notice" not in text, "for copyright only"
     (decision,) = [each.get("data-decision") for each in page.having("data-decision")]
     reply = await me.send("/me/appeals", decision_id=decision, text="It doesn't.")
     assert (reply.status_code, reply.headers["location"]) == (303, f"/me#d-{decision}")
     text = text_of(await me.open("/me"))
-    assert "It doesn't." in text and "An operator will answer here." in text
+    assert "It doesn't." in text and "An operator will look at it and answer here." in text
     again = await me.send("/me/appeals", decision_id=decision, text="Again.")
     assert again.status_code == 409
-    assert "already" in text_of(me.look(again))
+    assert "you have appealed it before" in text_of(me.look(again))
 
 
 async def test_a_counter_notice_goes_with_an_appeal_on_copyright(tracker: Tracker) -> None:

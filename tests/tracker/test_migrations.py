@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from luckrig.protocol.descriptor_log import descriptor_hash
+from luckrig.tracker.domain.ledger import Uptime, canonical
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.migrations import load_migrations, migrate
 from luckrig.tracker.store.sqlite import open_store
@@ -215,3 +216,34 @@ async def test_bans_become_decisions_that_hold(connection: sqlite3.Connection, p
     assert await store.cases.put_appeal(make_appeal(decision_id=ban.decision_id), events=[])
     assert await store.cases.open_cases(after=None, limit=9, appealed=True) == [case]
     await store.aclose()
+
+
+async def test_days_of_the_ledger_are_a_rigs_past(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    """A tracker that gets the table shows at once what it knows; of rigs that are gone, nothing."""
+    migrate(connection, path, load_migrations()[:7])
+    node, gone, day = make_node(), make_node(2), NOW // 86_400
+    for position, (rig, hours) in enumerate(((node, 5), (gone, 24), (node, 0))):
+        entry = Uptime(
+            node_id=rig.node_id,
+            owner_id="u1" + "a" * 32,
+            day=day + position,
+            live_hours=hours,
+            scarcity_milli=500,
+        )
+        row = (position, canonical(entry), b"")
+        connection.execute("INSERT INTO ledger VALUES (?, ?, ?)", row)
+    connection.execute(
+        "INSERT INTO descriptors VALUES (?, ?, ?, ?)", (node.node_id, 1, node.signed, NOW)
+    )
+    connection.execute(
+        "INSERT INTO nodes (node_id, seq, listed_at, status, misses)"
+        " VALUES (?, 1, 1, 'unknown', 0)",
+        (node.node_id,),
+    )
+    connection.close()
+    store = await open_store(path)
+    days = [await store.contributions.live_days(rig.node_id, since=0) for rig in (node, gone)]
+    await store.aclose()
+    assert days == [{day: 5}, {}]

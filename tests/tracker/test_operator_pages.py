@@ -357,7 +357,7 @@ async def test_the_audit_log_opens_at_its_end_and_can_be_walked_back(tracker: Tr
 
 
 async def test_whoever_isnt_signed_in_is_told_how(tracker: Tracker) -> None:
-    for path in ("/operator", "/operator/audit", "/operator/decide", "/operator/cases/x", "/me"):
+    for path in ("/operator", "/operator/audit", "/operator/decide", "/operator/cases/x"):
         reply = await tracker.http.get(path)
         assert reply.status_code == 401
         assert "luckrig login" in reply.text and "sign_in_required" in reply.text

@@ -228,7 +228,9 @@ def test_a_contributor_stays_one() -> None:
     poor = Score(user_id=user("olga"))
     assert tier(poor, ever_contributor=False) == "limited"
     assert tier(poor, ever_contributor=True) == "contributor"
-    term = score_module.Term(axis="usage", what="x", amount=score_module.CONTRIBUTOR_AT)
+    term = score_module.Term(
+        axis="usage", what="x", amount=score_module.CONTRIBUTOR_AT, kind="gift"
+    )
     rich = Score(user_id=user("olga"), terms=(term,))
     assert tier(rich, ever_contributor=False) == "contributor"
 

@@ -36,6 +36,7 @@ def next_health(previous: Health, outcome: NodeHealth | None, *, now: int) -> He
             last_seen_at=now,
             misses=0,
             opens_at=outcome.opens_at if outcome.status == "paused" else None,
+            wish_at=outcome.wish_at,
         )
     missed = replace(previous, checked_at=now, misses=previous.misses + 1)
     if previous.last_seen_at is not None and missed.misses < MISSES_UNTIL_UNAVAILABLE:

@@ -1,31 +1,28 @@
 """The list of rigs: filters, order and pages.
 
-There is no order by speed or size, on purpose: the map is a showcase, not a leaderboard.
+The order is never by speed or size unless somebody asks for it: the map is a showcase, not a
+leaderboard. Where they do, what users measured is used, and claims are called claims.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from luckrig.protocol.descriptor import Capability, Offer
+from luckrig.protocol.descriptor import Capability
 from luckrig.protocol.encoding import b64url_decode, b64url_encode
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.names import (
-    Vendor,
-    gpu_key,
-    gpu_vendor,
-    model_family,
-    model_key,
-    quantization_key,
-)
-from luckrig.protocol.wire import NodeStatus
+from luckrig.protocol.names import Vendor, gpu_key, model_family, model_key, quantization_key
+from luckrig.protocol.tags import tag_key
+from luckrig.protocol.wire import NodeStatus, TimingView
+from luckrig.tracker.domain.likeness import likeness_of
 from luckrig.tracker.domain.records import NodeRecord
+from luckrig.tracker.domain.timings import best_known
+from luckrig.tracker.domain.traits import OfferTraits, Traits
 
-Sort = Literal["scarcity", "newest", "name", "last_seen"]
+Sort = Literal["scarcity", "newest", "last_seen", "context", "measured", "name"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +31,9 @@ class NodeQuery:
 
     text: words that all occur, in any case, in the rig's name, GPU, models or note. gpu, model,
     family, quant: names in any spelling that protocol.names knows. model, family, quant, capability
-    and min_context (tokens) must hold for one and the same offer. after: the `next_cursor` of the
-    page before, with the same sort. limit: rigs on a page, 1 to 200.
+    and min_context (tokens) must hold for one and the same offer. tag: a #word of the owner's note.
+    like: the id of a rig; see domain/likeness.py. after: the `next_cursor` of the page before, with
+    the same sort. limit: rigs on a page, 1 to 200.
     """
 
     text: str | None = None
@@ -44,6 +42,8 @@ class NodeQuery:
     model: str | None = None
     family: str | None = None
     quant: str | None = None
+    tag: str | None = None
+    like: str | None = None
     min_context: int | None = None
     min_vram_bytes: int | None = None
     status: NodeStatus | None = None
@@ -53,115 +53,164 @@ class NodeQuery:
     limit: int = 50
 
 
+@dataclass(slots=True)
+class Row:
+    """A listed rig with all that lists ask of it. Changed in place, by its MapIndex only.
+
+    timings: what users measured at it lately, with whatever models.
+    """
+
+    node: NodeRecord
+    traits: Traits
+    scarcity: float = 0.0
+    timings: Sequence[TimingView] = field(default=())
+
+    def measured(self, tests: Sequence["OfferTest"] = ()) -> TimingView | None:
+        """What most users measured here, with a model that it still offers and that passes."""
+        if not self.timings:
+            return None
+        models = {each.name for each in self.traits.offers if all(test(each) for test in tests)}
+        return best_known(each for each in self.timings if each.model in models)
+
+
 class Selection(NamedTuple):
     """One page. total: how many rigs match, on all pages. next_cursor: None on the last page."""
 
-    nodes: list[NodeRecord]
+    rows: list[Row]
     total: int
     next_cursor: str | None
 
 
-_Position = tuple[float | str, str]
+OfferTest = Callable[[OfferTraits], bool]
+_RowTest = Callable[[Row], bool]
+_Key = float | str
+_Position = tuple[_Key, str]
 """A rig's place in the order: the sort key, ascending, then its id, so that no two are equal."""
 
 
-def select(
-    nodes: Iterable[NodeRecord], scarcity: Mapping[str, float], query: NodeQuery
-) -> Selection:
-    """The page that the query asks for. scarcity: node_id → scarcity, for every node.
+def choose(rows: Sequence[Row], by_id: Mapping[str, Row], query: NodeQuery) -> list[Row]:
+    """Those of the rows that pass the query's filters, in the same order.
+
+    by_id: every listed rig, for `like`. Nothing is like a rig that isn't listed.
+    """
+    found = rows
+    for test in _tests(by_id, query):
+        found = [row for row in found if test(row)]
+    return list(found)
+
+
+def page_of(found: Sequence[Row], query: NodeQuery) -> Selection:
+    """The page that the query asks for, of rows in the query's order.
 
     A page starts behind the last rig of the page before, so that rigs which come and go between
-    two pages neither repeat nor hide others. Scarcest, newest and last seen come first.
-    Raises PeerError invalid_request for an `after` that this order never gave out.
+    two pages neither repeat nor hide others. Raises PeerError invalid_request for an `after` that
+    this order never gave out.
     """
+    key = sort_key(query)
 
-    def position(node: NodeRecord) -> _Position:
-        return _sort_key(node, query.sort, scarcity), node.node_id
+    def position(row: Row) -> _Position:
+        return key(row), row.node.node_id
 
-    found = matching(nodes, scarcity, query)
     start = 0
     if query.after is not None:
         start = bisect_right(found, _decode_cursor(query.after, query.sort), key=position)
-    page = found[start : start + query.limit]
+    page = list(found[start : start + query.limit])
     more = start + query.limit < len(found)
     next_cursor = _encode_cursor(position(page[-1]), query.sort) if more else None
     return Selection(page, len(found), next_cursor)
 
 
-def matching(
-    nodes: Iterable[NodeRecord], scarcity: Mapping[str, float], query: NodeQuery
-) -> list[NodeRecord]:
-    """Every rig that the query asks for, in its order; after and limit don't count."""
-    found = list(nodes)
-    for test in _tests(query):
-        found = [node for node in found if test(node)]
-    found.sort(key=lambda node: (_sort_key(node, query.sort, scarcity), node.node_id))
-    return found
+def sort_key(query: NodeQuery) -> Callable[[Row], _Key]:
+    """What rows are ordered by, ascending; rows with equal keys go by their ids.
 
-
-def _sort_key(node: NodeRecord, sort: Sort, scarcity: Mapping[str, float]) -> float | str:
-    match sort:
+    Scarcest, newest, last seen, largest context and fastest come first; what says no context, and
+    what nobody measured, last.
+    """
+    match query.sort:
         case "scarcity":
-            return -scarcity[node.node_id]
+            return lambda row: -row.scarcity
         case "newest":
-            return -node.listed_at
-        case "name":
-            return node.descriptor.name.casefold()
+            return lambda row: -row.node.listed_at
         case "last_seen":
-            return -(node.health.last_seen_at or 0)
+            return lambda row: -(row.node.health.last_seen_at or 0)
+        case "context":
+            return lambda row: -row.traits.context
+        case "measured":
+            tests = offer_tests(query)
+            return lambda row: _slowness(row.measured(tests))
+        case "name":
+            return lambda row: row.traits.name
 
 
-def _tests(query: NodeQuery) -> list[Callable[[NodeRecord], bool]]:
-    """What a rig must pass, the cheap tests first."""
-    tests: list[Callable[[NodeRecord], bool]] = []
-    if (status := query.status) is not None:
-        tests.append(lambda node: node.health.status == status)
-    if (vram := query.min_vram_bytes) is not None:
-        tests.append(lambda node: (node.descriptor.hardware.vram_bytes or 0) >= vram)
+def _slowness(measured: TimingView | None) -> float:
+    return 1.0 if measured is None else -measured.tokens_per_second.p50
+
+
+def _tests(by_id: Mapping[str, Row], query: NodeQuery) -> list[_RowTest]:
+    """What a row must pass, first what is cheap and leaves few."""
+    tests: list[_RowTest] = []
     if query.gpu is not None:
-        gpu, gpu_of = gpu_key(query.gpu), cache(gpu_key)
-        tests.append(lambda node: gpu_of(node.descriptor.hardware.gpu) == gpu)
+        gpu = gpu_key(query.gpu)
+        tests.append(lambda row: row.traits.gpu == gpu)
+    if (vram := query.min_vram_bytes) is not None:
+        tests.append(lambda row: row.traits.vram_bytes >= vram)
     if (vendor := query.vendor) is not None:
-        vendor_of = cache(gpu_vendor)
-        tests.append(lambda node: vendor_of(node.descriptor.hardware.gpu) == vendor)
-    if offer_tests := _offer_tests(query):
-        tests.append(lambda node: _has_offer(node, offer_tests))
+        tests.append(lambda row: row.traits.vendor == vendor)
+    if (status := query.status) is not None:
+        tests.append(lambda row: row.node.health.status == status)
+    if query.like is not None:
+        tests.append(_like_test(by_id.get(query.like)))
+    if query.tag is not None:
+        tag = tag_key(query.tag)
+        tests.append(lambda row: tag in row.traits.tags)
+    if wanted := offer_tests(query):
+        tests.append(_offer_test(wanted))
     if query.text is not None:
-        words = query.text.casefold().split()
-        tests.append(lambda node: _has_words(node, words))
+        tests += map(_word_test, query.text.casefold().split())
     return tests
 
 
-def _offer_tests(query: NodeQuery) -> list[Callable[[Offer], bool]]:
-    tests: list[Callable[[Offer], bool]] = []
+def _word_test(word: str) -> _RowTest:
+    return lambda row: word in row.traits.text
+
+
+def _like_test(row: Row | None) -> _RowTest:
+    if row is None:
+        return lambda _: False
+    likeness = likeness_of(row.traits)
+    return lambda other: likeness.holds(other.traits)
+
+
+def offer_tests(query: NodeQuery) -> list[OfferTest]:
+    """What one and the same offer must pass."""
+    tests: list[OfferTest] = []
     if (context := query.min_context) is not None:
-        tests.append(lambda offer: (offer.context_length or 0) >= context)
+        tests.append(lambda offer: offer.context >= context)
     if (capability := query.capability) is not None:
         tests.append(lambda offer: capability in offer.capabilities)
     if query.model is not None:
-        model, model_of = model_key(query.model), cache(model_key)
-        tests.append(lambda offer: model_of(offer.model) == model)
+        model = model_key(query.model)
+        tests.append(lambda offer: offer.model == model)
     if query.family is not None:
-        family, family_of = model_family(query.family), cache(model_family)
-        tests.append(lambda offer: family_of(offer.model, offer.family) == family)
+        family = model_family(query.family)
+        tests.append(lambda offer: offer.family == family)
     if query.quant is not None:
-        quant, quant_of = quantization_key(query.quant), cache(quantization_key)
-        tests.append(lambda offer: quant_of(offer.quantization) == quant)
+        quant = quantization_key(query.quant)
+        tests.append(lambda offer: offer.quant == quant)
     return tests
 
 
-def _has_offer(node: NodeRecord, tests: list[Callable[[Offer], bool]]) -> bool:
-    return any(all(test(offer) for test in tests) for offer in node.descriptor.offers)
+def _offer_test(tests: Sequence[OfferTest]) -> _RowTest:
+    """That one of a rig's offers passes them all. Each offer that many rigs share is tried once."""
+    known: dict[int, bool] = {}
 
+    def passes(offer: OfferTraits) -> bool:
+        passed = known.get(id(offer))  # rows hold their offers while the list is made
+        if passed is None:
+            passed = known[id(offer)] = all(test(offer) for test in tests)
+        return passed
 
-def _has_words(node: NodeRecord, words: list[str]) -> bool:
-    """words: in folded case."""
-    descriptor = node.descriptor
-    models = (offer.model for offer in descriptor.offers)
-    # A word has no line break, so it can't be found across two parts.
-    text = "\n".join((descriptor.name, descriptor.hardware.gpu or "", *models, descriptor.note))
-    folded = text.casefold()
-    return all(word in folded for word in words)
+    return lambda row: any(map(passes, row.traits.offers))
 
 
 class _Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -14,8 +14,9 @@ class Health:
 
     queue: as of the last good answer; None when it says nothing about now. checked_at: the last
     look; last_seen_at: the last good answer. misses: looks in a row that got no good answer.
-    opens_at: when a paused rig means to open. No store keeps it over a restart: the next look,
-    seconds later, brings it again.
+    opens_at: when a paused rig means to open. wish_at: the last wish of its owner that it knows,
+    given by hand or as WishRecord.at; None where it doesn't say. No store keeps these two over a
+    restart: the next look, seconds later, brings them again.
     """
 
     status: NodeStatus
@@ -24,6 +25,7 @@ class Health:
     last_seen_at: int | None
     misses: int
     opens_at: int | None = None
+    wish_at: int | None = None
 
 
 UNSEEN: Final = Health(status="unknown", queue=None, checked_at=None, last_seen_at=None, misses=0)
@@ -54,6 +56,7 @@ class TokenRecord:
     """A token that was issued: the one place that knows whose pseudonym `sub` is.
 
     requests: how many its `lim` allows. note_id: the note after which its rig was picked, if any.
+    revoked: its user called it back.
     """
 
     jti: str
@@ -64,6 +67,20 @@ class TokenRecord:
     expires_at: int
     requests: int
     note_id: str | None = None
+    revoked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WishRecord:
+    """What the owner of a rig last asked of it on the tracker's pages: pause, or go on.
+
+    at: Unix seconds, above that of the wish before. by: the user id that was signed in.
+    """
+
+    node_id: str
+    paused: bool
+    at: int
+    by: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

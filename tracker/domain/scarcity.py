@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from functools import lru_cache
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.names import gpu_key, model_family, model_key, quantization_key
@@ -50,6 +51,7 @@ class ScarcityIndex:
 
     def __init__(self) -> None:
         self._shares_of = _share_reader()
+        self._kinds = WeakValueDictionary[tuple[_Shares, ...], _Kind]()
         self._rigs: dict[str, _Rig] = {}
         self._live = Counter[_Shared]()
 
@@ -63,23 +65,23 @@ class ScarcityIndex:
             return
         is_live = node.health.status in LIVE
         if known is not None and known.node.descriptor is node.descriptor:
-            offers = known.offers
+            kind = known.kind
             if known.is_live == is_live:
-                self._rigs[node.node_id] = _Rig(node, is_live, offers)
+                self._rigs[node.node_id] = _Rig(node, is_live, kind)
                 return
         else:
-            offers = self._shares_of(node.descriptor)
+            kind = self._kind(self._shares_of(node.descriptor))
         self.drop(node.node_id)
-        self._rigs[node.node_id] = _Rig(node, is_live, offers)
+        self._rigs[node.node_id] = _Rig(node, is_live, kind)
         if is_live:
-            self._live.update({thing for offer in offers for thing in offer})
+            self._live.update(kind.things())
 
     def drop(self, node_id: str) -> None:
         """Count a rig no more."""
         rig = self._rigs.pop(node_id, None)
         if rig is None or not rig.is_live:
             return
-        for thing in {thing for offer in rig.offers for thing in offer}:
+        for thing in rig.kind.things():
             self._live[thing] -= 1
             if not self._live[thing]:
                 del self._live[thing]
@@ -99,19 +101,55 @@ class ScarcityIndex:
         Raises KeyError for a rig that isn't counted.
         """
         rig = self._rigs[node_id]
-        return round(
-            max(_scarcity(offer, self._live, itself=not rig.is_live) for offer in rig.offers), 4
-        )
+        return self._scarcity(rig.kind, is_live=rig.is_live)
+
+    def scarcest_offer(self, node_id: str) -> int:
+        """Which of a rig's offers that is; of equals the first. KeyError as above."""
+        rig = self._rigs[node_id]
+        each = [_scarcity(offer, self._live, itself=not rig.is_live) for offer in rig.kind.offers]
+        return each.index(max(each))
 
     def scarcities(self) -> dict[str, float]:
-        """node_id → scarcity, of every rig that is counted."""
-        return {node_id: self.scarcity(node_id) for node_id in self._rigs}
+        """node_id → scarcity, of every rig that is counted; each kind of rig is worked out once."""
+        known: dict[tuple[_Kind, bool], float] = {}
+        found: dict[str, float] = {}
+        for node_id, (_, is_live, kind) in self._rigs.items():
+            scarcity = known.get((kind, is_live))
+            if scarcity is None:
+                scarcity = known[kind, is_live] = self._scarcity(kind, is_live=is_live)
+            found[node_id] = scarcity
+        return found
+
+    def _scarcity(self, kind: "_Kind", *, is_live: bool) -> float:
+        return round(
+            max(_scarcity(offer, self._live, itself=not is_live) for offer in kind.offers), 4
+        )
+
+    def _kind(self, offers: Iterable[_Shares]) -> "_Kind":
+        shared = tuple(offers)
+        kind = self._kinds.get(shared)
+        if kind is None:
+            kind = self._kinds[shared] = _Kind(shared)
+        return kind
+
+
+class _Kind:
+    """What rigs share that are alike in GPU and offers; compared by identity."""
+
+    __slots__ = ("__weakref__", "offers")
+
+    def __init__(self, offers: tuple[_Shares, ...]) -> None:
+        self.offers = offers
+
+    def things(self) -> set[_Shared]:
+        """Each thing once."""
+        return {thing for offer in self.offers for thing in offer}
 
 
 class _Rig(NamedTuple):
     node: NodeRecord
     is_live: bool
-    offers: list[_Shares]
+    kind: _Kind
 
 
 def scarcities(nodes: Iterable[NodeRecord]) -> dict[str, float]:

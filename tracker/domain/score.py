@@ -25,6 +25,17 @@ from luckrig.tracker.domain.dealings import GIFT_CAPS, Account, Gift, read_ledge
 from luckrig.tracker.domain.ledger import Entry
 
 Axis = Literal["existence", "scarcity", "usage", "discovery", "notes"]
+TermKind = Literal[
+    "days",
+    "hours",
+    "timings",
+    "reproduced",
+    "gift",
+    "cap",
+    "unmatched",
+]
+"""What n is. days: live ones. hours: live ones times scarcity, thousandths. timings: how many were
+shared. reproduced: authors. cap: thousandths of a point."""
 AXES: Final[tuple[Axis, ...]] = ("existence", "scarcity", "usage", "discovery", "notes")
 
 EXISTENCE_PER_DAY: Final = 50
@@ -57,11 +68,18 @@ _GIFT_WORDS: Final[dict[Gift, str]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Term:
-    """One line of a score. amount: thousandths of a point, negative where a rule takes away."""
+    """One line of a score. amount: thousandths of a point, negative where a rule takes away.
+
+    what: the line in English, a part of what ledgers are compared by. kind says the same to
+    programs, with n where it counts something, and who for a gift: the giver's account.
+    """
 
     axis: Axis
     what: str
     amount: int
+    kind: TermKind
+    n: int = 0
+    who: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,31 +152,44 @@ def _own_terms(account: Account) -> list[Term]:
             axis="existence",
             what=f"a rig live on {account.live_days} days",
             amount=min(EXISTENCE_CAP, EXISTENCE_PER_DAY * account.live_days),
+            kind="days",
+            n=account.live_days,
         ),
         Term(
             axis="scarcity",
             what=f"{points(account.scarcity_hours)} hours times scarcity, really live",
             amount=min(SCARCITY_CAP, scarcity),
+            kind="hours",
+            n=account.scarcity_hours,
         ),
-        Term(axis="notes", what=f"{account.timings} timings shared", amount=timings),
+        Term(
+            axis="notes",
+            what=f"{account.timings} timings shared",
+            amount=timings,
+            kind="timings",
+            n=account.timings,
+        ),
         Term(
             axis="notes",
             what=f"reproduced notes of {len(account.reproduced)} authors",
             amount=reproductions,
+            kind="reproduced",
+            n=len(account.reproduced),
         ),
     ]
 
 
 def _gift_terms(account: Account) -> list[Term]:
     terms = [
-        Term(axis=gift, what=f"{giver} {_GIFT_WORDS[gift]}", amount=amount)
+        Term(axis=gift, what=f"{giver} {_GIFT_WORDS[gift]}", amount=amount, kind="gift", who=giver)
         for giver, pair in sorted(account.given_by.items())
         for gift, amount in pair.given.items()
     ]
     for gift, cap in GIFT_CAPS.items():
         over = account.received.get(gift, 0) - cap
         if over > 0:
-            terms.append(Term(axis=gift, what=f"over the cap of {points(cap)}", amount=-over))
+            what = f"over the cap of {points(cap)}"
+            terms.append(Term(axis=gift, what=what, amount=-over, kind="cap", n=cap))
     return terms
 
 
@@ -170,5 +201,6 @@ def _unmatched(own: Iterable[Term], received: int) -> list[Term]:
         received -= matched
         if matched < term.amount:
             what = "not matched by gifts of others yet"
-            terms.append(Term(axis=term.axis, what=what, amount=matched - term.amount))
+            left = matched - term.amount
+            terms.append(Term(axis=term.axis, what=what, amount=left, kind="unmatched"))
     return terms

@@ -5,8 +5,11 @@ count; an owner stands in a category once; among equals the scarcer rig comes fi
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from heapq import nsmallest
 from typing import Final, NamedTuple
 
+from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.names import gpu_key, gpu_vendor, model_key
 from luckrig.protocol.wire import ShowcaseCategory, ShowcaseEntry, ShowcaseReply
 from luckrig.tracker.domain.records import NodeRecord
@@ -94,6 +97,16 @@ class _Category(NamedTuple):
     most: bool = False
 
 
+class _Place(NamedTuple):
+    """Where a rig stands in a category, in order of what decides; ids end every tie."""
+
+    first: float
+    common: float
+    node_id: str
+    name: str
+    number: float
+
+
 def showcase(
     nodes: Iterable[NodeRecord],
     scarcity: Mapping[str, float],
@@ -105,17 +118,18 @@ def showcase(
     were reproduced.
     """
     live = [node for node in nodes if node.health.status in LIVE and node.node_id in scarcity]
-    firsts = _first_of_their_kind(live)
+    names = _Names()
+    firsts = _Firsts(live, names)
 
     def count_people(node: NodeRecord) -> float | None:
         return reproduced.get(node.node_id) or None
 
     categories = (
-        _Category("lowest-vram", "Least GPU memory", "GiB", _vram_gib),
+        _Category("lowest-vram", "Least GPU memory", "GiB", names.vram_gib),
         _Category("cpu-only", "No GPU at all", "GiB RAM", _ram_without_gpu),
-        _Category("apple-silicon", "Apple silicon", "GiB", _apple_gib),
-        _Category("oldest-gpu", "Oldest GPU", "year", _year),
-        _Category("lowest-power", "Least power", "W", _watts),
+        _Category("apple-silicon", "Apple silicon", "GiB", names.apple_gib),
+        _Category("oldest-gpu", "Oldest GPU", "year", names.year),
+        _Category("lowest-power", "Least power", "W", names.watts),
         _Category("largest-context", "Largest context", "tokens", _context, most=True),
         _Category("first-of-its-kind", "First of its kind", "listed", firsts.get_listed),
         _Category(
@@ -133,62 +147,90 @@ def showcase(
 def _fill(
     category: _Category, nodes: Iterable[NodeRecord], scarcity: Mapping[str, float]
 ) -> ShowcaseCategory:
-    ranked: list[tuple[float, float, str, NodeRecord, float]] = []
+    best: dict[str, _Place] = {}
     for node in nodes:
         number = category.number(node)
         if number is not None:
+            node_id, owner_id = node.node_id, node.descriptor.owner_id
             first = -number if category.most else number
-            ranked.append((first, -scarcity[node.node_id], node.node_id, node, number))
-    ranked.sort(key=lambda place: place[:3])
-    shown: list[ShowcaseEntry] = []
-    owners: set[str] = set()
-    for _, _, node_id, node, number in ranked:
-        if node.descriptor.owner_id not in owners and len(shown) < PER_CATEGORY:
-            owners.add(node.descriptor.owner_id)
-            shown.append(ShowcaseEntry(node_id=node_id, name=node.descriptor.name, number=number))
+            place = _Place(first, -scarcity[node_id], node_id, node.descriptor.name, number)
+            known = best.get(owner_id)
+            if known is None or place < known:
+                best[owner_id] = place
+    shown = [
+        ShowcaseEntry(node_id=place.node_id, name=place.name, number=place.number)
+        for place in nsmallest(PER_CATEGORY, best.values())
+    ]
     return ShowcaseCategory(key=category.key, title=category.title, unit=category.unit, rigs=shown)
+
+
+class _Names:
+    """What follows from names. A map has few names and many rigs, so each is read once."""
+
+    def __init__(self) -> None:
+        self._gpu_of = cache(gpu_key)
+        self._vendor_of = cache(gpu_vendor)
+        self._model_of = cache(model_key)
+
+    def kinds(self, node: NodeRecord) -> set[tuple[str, str]]:
+        """Its GPU with each of its models."""
+        gpu = self._gpu_of(node.descriptor.hardware.gpu)
+        return {(gpu, self._model_of(offer.model)) for offer in node.descriptor.offers}
+
+    def vram_gib(self, node: NodeRecord) -> float | None:
+        """Of a card's own memory."""
+        hardware = node.descriptor.hardware
+        if hardware.gpu is None or self._is_apple(hardware) or not hardware.vram_bytes:
+            return None
+        return round(hardware.vram_bytes / _GIB, 1)
+
+    def apple_gib(self, node: NodeRecord) -> float | None:
+        """Of the memory that CPU and GPU share."""
+        hardware = node.descriptor.hardware
+        if not self._is_apple(hardware) or not hardware.ram_bytes:
+            return None
+        return round(hardware.ram_bytes / _GIB, 1)
+
+    def year(self, node: NodeRecord) -> float | None:
+        """In which its GPU came out."""
+        facts = self._facts(node)
+        return None if facts is None else float(facts.year)
+
+    def watts(self, node: NodeRecord) -> float | None:
+        """That its GPU's board is rated at."""
+        facts = self._facts(node)
+        return None if facts is None else float(facts.watts)
+
+    def _is_apple(self, hardware: Hardware) -> bool:
+        return self._vendor_of(hardware.gpu) == "apple"
+
+    def _facts(self, node: NodeRecord) -> GpuFacts | None:
+        return GPU_FACTS.get(self._gpu_of(node.descriptor.hardware.gpu))
 
 
 class _Firsts:
     """Which live rig was listed first with its GPU and one of its models."""
 
-    def __init__(self) -> None:
+    def __init__(self, nodes: Iterable[NodeRecord], names: _Names) -> None:
+        self._names = names
         self._listed: dict[tuple[str, str], tuple[int, str]] = {}
         self._size: dict[tuple[str, str], int] = {}
-
-    def see(self, node: NodeRecord) -> None:
-        """Take a rig in."""
-        for kind in _kinds(node):
-            known = self._listed.get(kind)
-            here = (node.listed_at, node.node_id)
-            self._listed[kind] = here if known is None else min(known, here)
-            self._size[kind] = self._size.get(kind, 0) + 1
+        for node in nodes:
+            self._see(node)
 
     def get_listed(self, node: NodeRecord) -> float | None:
         """When it was listed, if it was the first of a kind that others joined."""
-        for kind in _kinds(node):
+        for kind in self._names.kinds(node):
             if self._size[kind] > 1 and self._listed[kind][1] == node.node_id:
                 return float(node.listed_at)
         return None
 
-
-def _first_of_their_kind(nodes: Iterable[NodeRecord]) -> _Firsts:
-    firsts = _Firsts()
-    for node in nodes:
-        firsts.see(node)
-    return firsts
-
-
-def _kinds(node: NodeRecord) -> set[tuple[str, str]]:
-    gpu = gpu_key(node.descriptor.hardware.gpu)
-    return {(gpu, model_key(offer.model)) for offer in node.descriptor.offers}
-
-
-def _vram_gib(node: NodeRecord) -> float | None:
-    hardware = node.descriptor.hardware
-    if hardware.gpu is None or gpu_vendor(hardware.gpu) == "apple" or not hardware.vram_bytes:
-        return None
-    return round(hardware.vram_bytes / _GIB, 1)
+    def _see(self, node: NodeRecord) -> None:
+        for kind in self._names.kinds(node):
+            known = self._listed.get(kind)
+            here = (node.listed_at, node.node_id)
+            self._listed[kind] = here if known is None else min(known, here)
+            self._size[kind] = self._size.get(kind, 0) + 1
 
 
 def _ram_without_gpu(node: NodeRecord) -> float | None:
@@ -196,27 +238,6 @@ def _ram_without_gpu(node: NodeRecord) -> float | None:
     if hardware.gpu is not None or not hardware.ram_bytes:
         return None
     return round(hardware.ram_bytes / _GIB, 1)
-
-
-def _apple_gib(node: NodeRecord) -> float | None:
-    hardware = node.descriptor.hardware
-    if gpu_vendor(hardware.gpu) != "apple" or not hardware.ram_bytes:
-        return None
-    return round(hardware.ram_bytes / _GIB, 1)
-
-
-def _facts(node: NodeRecord) -> GpuFacts | None:
-    return GPU_FACTS.get(gpu_key(node.descriptor.hardware.gpu))
-
-
-def _year(node: NodeRecord) -> float | None:
-    facts = _facts(node)
-    return None if facts is None else float(facts.year)
-
-
-def _watts(node: NodeRecord) -> float | None:
-    facts = _facts(node)
-    return None if facts is None else float(facts.watts)
 
 
 def _context(node: NodeRecord) -> float | None:

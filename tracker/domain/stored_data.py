@@ -88,6 +88,35 @@ _RIGS: Final = (
             col("scarcity_milli", "how scarce what it offers was"),
         ),
     ),
+    Table(
+        name="live_days",
+        what="In how many hours of each day a rig answered well.",
+        why="A rig's page shows how often it was there.",
+        kept="90 days",
+        erased="deleted",
+        mine=("node_id",),
+        rules=_OWNER,
+        columns=(
+            col("node_id", "the rig's id", "node"),
+            col("day", "days since 1970"),
+            col("hours", "how many of its hours"),
+        ),
+    ),
+    Table(
+        name="owner_wishes",
+        what="Whether an owner who was signed in here last asked a rig to pause or to go on.",
+        why="The rig asks for it, and does it.",
+        kept="until its owner wishes otherwise, or deletes the account",
+        erased="deleted",
+        mine=("node_id",),
+        rules=(Rule(by=("node_id", "by")),),
+        columns=(
+            col("node_id", "the rig", "node"),
+            col("paused", "pause, or go on"),
+            col("at", "when it was asked"),
+            col("by", "who was signed in", "user"),
+        ),
+    ),
 )
 
 _PEOPLE: Final = (
@@ -194,6 +223,7 @@ _USE: Final = (
             col("expires_at", "when it ends"),
             col("requests", "how many requests it is good for"),
             col("note_id", "the note that led to the rig", "note"),
+            col("revoked", "whether its user called it back"),
         ),
     ),
     Table(

@@ -35,6 +35,18 @@ def summarise(timings: Iterable[TimingRecord]) -> list[TimingView]:
     return [_view(*key, votes) for key, votes in sorted(groups.items())]
 
 
+def best_known(views: Iterable[TimingView]) -> TimingView | None:
+    """The one that most users measured: the figure of a rig where there is room for one only.
+
+    Of those alike, the one with the most streams, then the one for the shortest prompts.
+    """
+    return max(
+        views,
+        key=lambda view: (view.users, view.streams, -view.prompt_tokens_from, view.model),
+        default=None,
+    )
+
+
 def _view(node_id: str, model: str, bucket: int, votes: _Votes) -> TimingView:
     return TimingView(
         node_id=node_id,

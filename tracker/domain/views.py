@@ -1,7 +1,7 @@
 """From records to the JSON of the public API."""
 
 from luckrig.protocol.descriptor import NodeDescriptor
-from luckrig.protocol.wire import NodeView
+from luckrig.protocol.wire import NodeView, TimingView
 from luckrig.tracker.domain.records import NodeRecord
 
 
@@ -10,7 +10,7 @@ def base_url(descriptor: NodeDescriptor) -> str:
     return descriptor.endpoints[0] + "/v1"
 
 
-def node_view(record: NodeRecord, scarcity: float) -> NodeView:
+def node_view(record: NodeRecord, scarcity: float, measured: TimingView | None = None) -> NodeView:
     """A rig as the API and the pages show it."""
     descriptor, health = record.descriptor, record.health
     return NodeView(
@@ -30,4 +30,5 @@ def node_view(record: NodeRecord, scarcity: float) -> NodeView:
         last_seen_at=health.last_seen_at,
         seq=descriptor.seq,
         opens_at=health.opens_at,
+        measured=measured,
     )

@@ -60,7 +60,13 @@ class Hub:
             return None
         said = tunnel.telemetry
         queue = QueueView(active=said.active, waiting=said.waiting, max_active=said.max_active)
-        return NodeHealth(node_id=node_id, status=said.status, queue=queue, opens_at=said.opens_at)
+        return NodeHealth(
+            node_id=node_id,
+            status=said.status,
+            queue=queue,
+            opens_at=said.opens_at,
+            wish_at=said.wish_at,
+        )
 
     def telemetry(self, node_id: str) -> Telemetry | None:
         """All that the rig said in its last heartbeat."""

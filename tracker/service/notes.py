@@ -1,8 +1,8 @@
 """Tuning notes: anybody with a key may write one about a rig, improve it, and reproduce others'."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from luckrig.protocol.errors import PeerError
@@ -59,13 +59,21 @@ class NoteService:
 
     async def of_rig(self, node_id: str) -> NotesReply:
         """The newest version of each note about a rig, the most reproduced first."""
+        _, views = await self.part_of_rig(node_id, start=0, limit=MAX_NOTES_OF_A_RIG)
+        return NotesReply(notes=views)
+
+    async def part_of_rig(
+        self, node_id: str, *, start: int, limit: int
+    ) -> tuple[int, list[NoteView]]:
+        """(how many notes there are about a rig, some of them in the order of `of_rig`)."""
         await self._check_rig(node_id)
         banned, hidden = await self._bans.banned_users(), await self._bans.hidden_notes()
         notes = [each for each in await self._store.notes.notes_of(node_id)
                  if each.author_id not in banned and each.note_id not in hidden]  # fmt: skip
-        views = [await self._view([each]) for each in notes]
-        views.sort(key=lambda view: (-view.reproduced, view.note_id))
-        return NotesReply(notes=views)
+        said = await self._said([each.note_id for each in notes])
+        notes.sort(key=lambda note: (-said[note.note_id].total(), note.note_id))
+        shown = notes[start : start + limit]
+        return len(notes), [_note_view([each], said[each.note_id]) for each in shown]
 
     async def history(self, note_id: str) -> NoteView:
         """All versions of a note. Raises PeerError note_not_found."""
@@ -161,18 +169,29 @@ class NoteService:
 
     async def _view(self, versions: Sequence[NoteRecord]) -> NoteView:
         """versions: the newest first."""
-        newest = versions[0]
+        note_id = versions[0].note_id
+        return _note_view(versions, (await self._said([note_id]))[note_id])
+
+    async def _said(self, note_ids: Collection[str]) -> Mapping[str, Counter[int]]:
+        """How many people, banned ones aside, reproduced each version, by note."""
         banned = await self._bans.banned_users()
-        said = [each for each in await self._store.notes.reproductions([newest.note_id])
-                if each.user_id not in banned]  # fmt: skip
-        counts = Counter(each.version for each in said)
-        return NoteView(
-            note_id=newest.note_id,
-            node_id=newest.node_id,
-            author_id=newest.author_id,
-            reproduced=len(said),
-            versions=[_version(each, counts[each.version]) for each in versions],
-        )
+        said: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        for each in await self._store.notes.reproductions(note_ids):
+            if each.user_id not in banned:
+                said[each.note_id][each.version] += 1
+        return said
+
+
+def _note_view(versions: Sequence[NoteRecord], said: Counter[int]) -> NoteView:
+    """versions: the newest first. said: how many reproduced each."""
+    newest = versions[0]
+    return NoteView(
+        note_id=newest.note_id,
+        node_id=newest.node_id,
+        author_id=newest.author_id,
+        reproduced=said.total(),
+        versions=[_version(each, said[each.version]) for each in versions],
+    )
 
 
 def _version(record: NoteRecord, reproduced: int) -> NoteVersion:

@@ -1,4 +1,5 @@
-"""Tells each rig which of its users are banned, for as long as they still have a valid token."""
+"""Tells each rig which of its users are banned, for as long as they still have a valid token, and
+what its owner wants of it."""
 
 import logging
 from collections import defaultdict
@@ -13,7 +14,10 @@ from luckrig.protocol.revocations import (
     sign_revocations,
 )
 from luckrig.protocol.wire import RevocationsReply
+from luckrig.protocol.wishes import Wish, sign_wish
+from luckrig.tracker.domain.records import WishRecord
 from luckrig.tracker.service.keyset import TrackerKeys
+from luckrig.tracker.service.wishes import WishService
 from luckrig.tracker.store.interface import Store
 
 REVOKED_AGE_SECONDS: Final = 1.0
@@ -29,16 +33,20 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Signed:
     subs: Sequence[str]
+    wish: WishRecord | None
     iat: int
     reply: RevocationsReply
 
 
 class RevocationService:
-    """Makes the signed lists."""
+    """Makes the signed lists. wishes: what owners want."""
 
-    def __init__(self, store: Store, keys: TrackerKeys, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, keys: TrackerKeys, wishes: WishService, *, clock: Callable[[], float]
+    ) -> None:
         self._store = store
         self._keys = keys
+        self._wishes = wishes
         self._clock = clock
         self._revoked: tuple[float, Mapping[str, Sequence[str]]] | None = None
         self._signed: dict[str, _Signed] = {}
@@ -56,10 +64,12 @@ class RevocationService:
         """The list for one rig, listed or not: one that isn't yet has nobody on its list."""
         now = int(self._clock())
         subs = (await self._subs()).get(node_id, ())
+        wish = (await self._wishes.all()).get(node_id)
         last = self._signed.get(node_id)
-        if last is not None and last.subs == subs and 0 <= now - last.iat < RESIGN_AFTER_SECONDS:
-            return last.reply
-        signed = _Signed(subs, now, self._sign(node_id, subs, now))
+        if last is not None and (last.subs, last.wish) == (subs, wish):
+            if 0 <= now - last.iat < RESIGN_AFTER_SECONDS:
+                return last.reply
+        signed = _Signed(subs, wish, now, self._sign(node_id, subs, wish, now))
         self._signed.pop(node_id, None)
         if len(self._signed) >= MAX_SIGNED:
             del self._signed[next(iter(self._signed))]
@@ -76,7 +86,9 @@ class RevocationService:
             self._revoked = (now, {node: tuple(subs) for node, subs in by_node.items()})
         return self._revoked[1]
 
-    def _sign(self, node_id: str, subs: Sequence[str], now: int) -> RevocationsReply:
+    def _sign(
+        self, node_id: str, subs: Sequence[str], wish: WishRecord | None, now: int
+    ) -> RevocationsReply:
         if len(subs) > MAX_SUBS:
             _log.error("%d banned users at %s: only %d fit", len(subs), node_id, MAX_SUBS)
         # Milliseconds grow by themselves, across restarts too, and need no storage.
@@ -90,4 +102,10 @@ class RevocationService:
             subs=list(subs[:MAX_SUBS]),
         )
         key = self._keys.signing.signer(now=now)
-        return RevocationsReply(revocations=sign_revocations(revocations, key=key))
+        return RevocationsReply(
+            revocations=sign_revocations(revocations, key=key),
+            wish=None if wish is None else sign_wish(self._claims(wish), key=key),
+        )
+
+    def _claims(self, wish: WishRecord) -> Wish:
+        return Wish(iss=self._keys.root_id, aud=wish.node_id, paused=wish.paused, at=wish.at)

@@ -13,7 +13,7 @@ from luckrig.protocol.wire import (
     TimingsReply,
 )
 from luckrig.tracker.domain.ledger import SECONDS_PER_DAY, Anchored
-from luckrig.tracker.domain.score import CONTRIBUTOR_AT
+from luckrig.tracker.domain.score import CONTRIBUTOR_AT, Score
 from luckrig.tracker.domain.timings import summarise
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.ledger import Ledger
@@ -48,8 +48,13 @@ class ScoreService:
 
     async def score(self, user_id: str) -> ScoreReply:
         """A user's score, every term of it."""
+        reply, _ = await self.explained(user_id)
+        return reply
+
+    async def explained(self, user_id: str) -> tuple[ScoreReply, Score]:
+        """The same, and its terms as something to make sentences of in any language."""
         score, as_of, pending = await self._ledger.score(user_id)
-        return ScoreReply(
+        reply = ScoreReply(
             account=score.user_id,
             total=score.total,
             terms=[
@@ -61,6 +66,7 @@ class ScoreService:
             as_of=as_of,
             pending=pending,
         )
+        return reply, score
 
     async def anchor(self, request: AnchorRequest, *, asked_by: str) -> AnchorReply:
         """Enter an operator's word about a user. Raises PeerError operators_only."""

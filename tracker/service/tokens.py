@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +33,8 @@ from luckrig.tracker.service.users import UserService
 from luckrig.tracker.store.interface import Store
 
 _PSEUDONYM_BYTES: Final = 24
+_MAX_GIVEN: Final = 1000
+"""Tokens that are looked through for the one that ends last: more than a user gets in an hour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +48,8 @@ class Allowance:
 class TokenService:
     """Issues tokens.
 
-    tokens_per_hour_prefix: for all users of one network together. random_bytes: a source of secret
-    random bytes, such as os.urandom.
+    tokens_per_hour_prefix: for all users of one network together. revoked: what rigs are told, node
+    id → subs. random_bytes: a source of secret random bytes, such as os.urandom.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class TokenService:
         ttl_seconds: int,
         tokens_per_hour_prefix: int,
         is_about: Callable[[str, str], Awaitable[bool]],
+        revoked: Callable[[], Awaitable[Mapping[str, Sequence[str]]]],
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
     ) -> None:
@@ -71,6 +75,7 @@ class TokenService:
         self._ttl_seconds = ttl_seconds
         self._tokens_per_hour_prefix = tokens_per_hour_prefix
         self._is_about = is_about
+        self._revoked = revoked
         self._clock = clock
         self._random_bytes = random_bytes
 
@@ -89,6 +94,7 @@ class TokenService:
         await self._bans.check(user_id)
         await self._users.check(user_id)
         node = await self._answering_node(request.node_id)
+        await self._check_called_back(user_id, node.node_id)
         if request.note_id is not None and not await self._is_about(request.note_id, node.node_id):
             raise PeerError("invalid_request", "There is no such note about it.", param="note_id")
         expires_at = int(now) + self._lifetime(request)
@@ -150,6 +156,20 @@ class TokenService:
         if node.health.status == "unavailable":
             raise _offline(node)
         return node
+
+    async def _check_called_back(self, user_id: str, node_id: str) -> None:
+        """A rig that must refuse a user's old tokens refuses new ones, too: it knows one name."""
+        if self.pseudonym(user_id, node_id) not in (await self._revoked()).get(node_id, ()):
+            return
+        now = self._clock()
+        given = await self._store.tokens_given([user_id], limit=_MAX_GIVEN)
+        until = max((each.expires_at for each in given if each.node_id == node_id), default=now)
+        raise PeerError(
+            "rate_limited",
+            "Your earlier tokens for this rig were called back. It takes you again when the last of"
+            " them has ended; until then, pick another rig.",
+            retry_after_seconds=max(1, math.ceil(until - now)),
+        )
 
     def _limits(self, tier: Tier, *, is_owner: bool) -> Limits:
         """The owner of the rig goes first there, with what a contributor may."""

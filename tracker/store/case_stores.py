@@ -217,6 +217,10 @@ class SessionStore(Protocol):
         """Forget it."""
         ...
 
+    async def end_sessions(self, user_ids: Collection[str]) -> int:
+        """Forget every session of these keys; return how many."""
+        ...
+
     async def prune_sessions(self, *, now: int) -> int:
         """Forget those that have expired; return how many."""
         ...

@@ -4,7 +4,7 @@ Every store passes the same suite, tests/tracker/store_contract.py.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.descriptor_log import LogEntry, LogTip
@@ -20,8 +20,12 @@ from luckrig.tracker.domain.records import (
     ReproductionRecord,
     TokenRecord,
     UserRecord,
+    WishRecord,
 )
 from luckrig.tracker.store.case_stores import CaseStore, PeopleStore, SessionStore
+
+LIVE_DAYS_KEPT: Final = 90
+"""Closed days of which it is known in how many hours rigs were live; a rig's page shows as many."""
 
 
 class StoreError(Exception):
@@ -47,6 +51,13 @@ class LiveHours(NamedTuple):
     scarcity_milli: int
 
 
+class Receipts(NamedTuple):
+    """How many receipts of a rig there are, and of how many of these the user says otherwise."""
+
+    all: int
+    disputed: int
+
+
 class ContributionStore(Protocol):
     """Receipts, the ledger, live hours and shared timings. Durable and atomic like the Store."""
 
@@ -56,6 +67,10 @@ class ContributionStore(Protocol):
 
     async def receipts_of_token(self, jti: str) -> int:
         """How many receipts name that token."""
+        ...
+
+    async def receipts_of_node(self, node_id: str, *, since: int) -> Receipts:
+        """What is kept of a rig that came at `since` or later (Unix seconds)."""
         ...
 
     async def put_receipts(
@@ -87,12 +102,22 @@ class ContributionStore(Protocol):
         """What was noted of a day (days since 1970), by node id."""
         ...
 
+    async def live_days(self, node_id: str, *, since: int) -> dict[int, int]:
+        """In how many hours of each day from `since` on a rig was seen live: day → 1 … 24.
+
+        Days since 1970. Days without any are left out, and so is what was forgotten.
+        """
+        ...
+
     async def first_live_day(self) -> int | None:
         """The earliest day of which something is noted."""
         ...
 
     async def close_day(self, *, day: int, entries: Sequence[Entry]) -> None:
-        """Append entries, and forget the live hours up to the end of that day, as one."""
+        """Append entries, and forget the live hours up to the end of that day, as one.
+
+        How many there were on each day is kept, for the LIVE_DAYS_KEPT days up to that one.
+        """
         ...
 
     async def prune(self, *, before: int, held: Collection[str] = ()) -> int:
@@ -296,6 +321,22 @@ class Store(Protocol):
         """How many tokens the user got at `since` or later (Unix seconds), pruned ones aside."""
         ...
 
+    async def tokens_given(self, user_ids: Collection[str], *, limit: int) -> list[TokenRecord]:
+        """The tokens that these keys got, the newest first, `limit` at most."""
+        ...
+
+    async def revoke_tokens(self, user_ids: Collection[str], *, now: int) -> int:
+        """Call back every token of these keys that is valid at `now`; return how many weren't."""
+        ...
+
+    async def put_wish(self, wish: WishRecord) -> None:
+        """Remember what an owner wants; takes the place of an earlier wish about that rig."""
+        ...
+
+    async def wishes(self) -> list[WishRecord]:
+        """What owners want, in no particular order."""
+        ...
+
     async def prune_tokens(self, *, now: int, held: Collection[str] = ()) -> int:
         """Forget tokens that expired at `now` or earlier; return how many.
 
@@ -306,8 +347,9 @@ class Store(Protocol):
         ...
 
     async def revoked(self, *, now: int) -> set[tuple[str, str]]:
-        """(node id, sub) of each token that is valid at `now`, and whose user is banned then, by
-        the decision that holds them, or has another key by now, or deleted their account."""
+        """(node id, sub) of each token that is valid at `now`, and whose user called it back, or is
+        banned then, by the decision that holds them, or has another key by now, or deleted their
+        account."""
         ...
 
     async def aclose(self) -> None:

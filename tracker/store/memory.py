@@ -8,7 +8,13 @@ import msgspec
 from luckrig.protocol.descriptor import NodeDescriptor
 from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_entry
 from luckrig.tracker.domain.quotas import Use
-from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.domain.records import (
+    Health,
+    NodeRecord,
+    TokenRecord,
+    WishRecord,
+    publish,
+)
 from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.interface import StoreError
 from luckrig.tracker.store.memory_cases import MemoryCases
@@ -29,6 +35,7 @@ class MemoryStore:
         self._log: list[LogEntry] = []
         self._tip = EMPTY_LOG
         self._tokens: dict[str, TokenRecord] = {}
+        self._wishes: dict[str, WishRecord] = {}
         self._counters = Counters()
         self.contributions = MemoryContributions()
         self.notes = MemoryNotes(self.contributions)
@@ -92,6 +99,25 @@ class MemoryStore:
             token.user_id == user_id and token.issued_at >= since for token in self._tokens.values()
         )
 
+    async def tokens_given(self, user_ids: Collection[str], *, limit: int) -> list[TokenRecord]:
+        found = [token for token in self._tokens.values() if token.user_id in user_ids]
+        return sorted(found, key=lambda token: (-token.issued_at, token.jti))[:limit]
+
+    async def revoke_tokens(self, user_ids: Collection[str], *, now: int) -> int:
+        running = [
+            token
+            for token in self._tokens.values()
+            if token.user_id in user_ids and token.expires_at > now and not token.revoked
+        ]
+        self._tokens.update({each.jti: replace(each, revoked=True) for each in running})
+        return len(running)
+
+    async def put_wish(self, wish: WishRecord) -> None:
+        self._wishes[wish.node_id] = wish
+
+    async def wishes(self) -> list[WishRecord]:
+        return list(self._wishes.values())
+
     async def prune_tokens(self, *, now: int, held: Collection[str] = ()) -> int:
         kept = {
             jti: token
@@ -110,7 +136,8 @@ class MemoryStore:
             for token in self._tokens.values()
             if token.expires_at > now
             and (
-                not token.user_id
+                token.revoked
+                or not token.user_id
                 or token.user_id in banned
                 or self.users.is_replaced(token.user_id)
             )
@@ -129,6 +156,7 @@ class MemoryStore:
                 self._descriptor_rows, delete=lambda key: self._history[key[0]].pop(key[1])
             ),
             "descriptor_log": Fixed(lambda: ((each.index, _log_row(each)) for each in self._log)),
+            "owner_wishes": Records(lambda: self._wishes),
             "tokens": Records(lambda: self._tokens),
             "quotas": Fixed(self._counters.rows),
             **self.contributions.shelves(),

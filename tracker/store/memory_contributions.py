@@ -1,12 +1,12 @@
 """Receipts, ledger, live hours and timings in memory: the twin of sqlite_contributions.py."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from luckrig.protocol.ledger_chain import GENESIS
 from luckrig.tracker.domain.ledger import Entry, canonical, entry_hash
 from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
-from luckrig.tracker.store.interface import LedgerRow, LiveHours
+from luckrig.tracker.store.interface import LIVE_DAYS_KEPT, LedgerRow, LiveHours, Receipts
 from luckrig.tracker.store.shelves import Fixed, Records, Shelf
 
 
@@ -18,12 +18,21 @@ class MemoryContributions:
         self._timings: dict[tuple[str, str], TimingRecord] = {}
         self._ledger: list[LedgerRow] = []
         self._live: dict[tuple[str, int], int] = {}
+        self._live_days: dict[tuple[str, int], int] = {}
 
     async def receipt(self, node_id: str, request_id: str) -> ReceiptRecord | None:
         return self._receipts.get((node_id, request_id))
 
     async def receipts_of_token(self, jti: str) -> int:
         return sum(receipt.jti == jti for receipt in self._receipts.values())
+
+    async def receipts_of_node(self, node_id: str, *, since: int) -> Receipts:
+        states = [
+            receipt.state
+            for receipt in self._receipts.values()
+            if receipt.node_id == node_id and receipt.received_at >= since
+        ]
+        return Receipts(len(states), states.count("disputed"))
 
     async def put_receipts(
         self,
@@ -65,11 +74,23 @@ class MemoryContributions:
             for node_id, seen in sorted(found.items())
         ]
 
+    async def live_days(self, node_id: str, *, since: int) -> dict[int, int]:
+        days = {day: hours for (rig, day), hours in self._live_days.items() if rig == node_id}
+        for day, hours in Counter(hour // 24 for rig, hour in self._live if rig == node_id).items():
+            days[day] = max(hours, days.get(day, 0))
+        return {day: days[day] for day in sorted(days) if day >= since}
+
     async def first_live_day(self) -> int | None:
         return min((hour // 24 for _, hour in self._live), default=None)
 
     async def close_day(self, *, day: int, entries: Sequence[Entry]) -> None:
         self.append(entries)
+        counted = Counter((node_id, hour // 24) for node_id, hour in self._live)
+        for key, hours in counted.items():
+            if key[1] <= day:
+                self._live_days[key] = max(hours, self._live_days.get(key, 0))
+        first = day - LIVE_DAYS_KEPT
+        self._live_days = {key: each for key, each in self._live_days.items() if key[1] > first}
         self._live = {key: milli for key, milli in self._live.items() if key[1] // 24 > day}
 
     async def prune(self, *, before: int, held: Collection[str] = ()) -> int:
@@ -109,6 +130,13 @@ class MemoryContributions:
                     for (node_id, hour), milli in self._live.items()
                 ),
                 delete=lambda key: self._live.pop(key),
+            ),
+            "live_days": Fixed(
+                lambda: (
+                    ((node_id, day), {"node_id": node_id, "day": day, "hours": hours})
+                    for (node_id, day), hours in self._live_days.items()
+                ),
+                delete=lambda key: self._live_days.pop(key),
             ),
         }
 

@@ -1,5 +1,7 @@
 """Who is signed in, in memory: the twin of sqlite_sessions.py."""
 
+from collections.abc import Collection
+
 from luckrig.tracker.domain.cases import SessionRecord
 from luckrig.tracker.store.shelves import Records, Shelf
 
@@ -18,6 +20,12 @@ class MemorySessions:
 
     async def end_session(self, token_hash: str) -> None:
         self._sessions.pop(token_hash, None)
+
+    async def end_sessions(self, user_ids: Collection[str]) -> int:
+        left = {key: each for key, each in self._sessions.items() if each.user_id not in user_ids}
+        ended = len(self._sessions) - len(left)
+        self._sessions = left
+        return ended
 
     async def prune_sessions(self, *, now: int) -> int:
         live = {key: each for key, each in self._sessions.items() if each.expires_at > now}

@@ -7,7 +7,7 @@ their transaction is on the disk. Hence one process owns the file.
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,13 @@ from luckrig.protocol.descriptor_log import EMPTY_LOG, LogEntry, LogTip, next_en
 from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.wire import QueueView
 from luckrig.tracker.domain.quotas import Use
-from luckrig.tracker.domain.records import Health, NodeRecord, TokenRecord, publish
+from luckrig.tracker.domain.records import (
+    Health,
+    NodeRecord,
+    TokenRecord,
+    WishRecord,
+    publish,
+)
 from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.database import Database, open_database
 from luckrig.tracker.store.interface import StoreError
@@ -56,9 +62,21 @@ _UPDATE_HEALTH: Final = """
                      checked_at = ?, last_seen_at = ?, misses = ?
     WHERE node_id = ?
 """
-_SELECT_TOKEN: Final = """
-    SELECT jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id
-    FROM tokens WHERE jti = ?
+_TOKEN_COLUMNS: Final = """
+    jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id, revoked
+"""
+_SELECT_TOKEN: Final = f"SELECT {_TOKEN_COLUMNS} FROM tokens WHERE jti = ?"  # noqa: S608 -- columns
+_SELECT_GIVEN: Final = f"""
+    SELECT {_TOKEN_COLUMNS} FROM tokens WHERE user_id IN (SELECT value FROM json_each(?))
+    ORDER BY issued_at DESC, jti LIMIT ?
+"""  # noqa: S608
+_REVOKE: Final = """
+    UPDATE tokens SET revoked = 1
+    WHERE user_id IN (SELECT value FROM json_each(:users)) AND expires_at > :now AND revoked = 0
+"""
+_PUT_WISH: Final = """
+    INSERT OR REPLACE INTO owner_wishes (node_id, paused, at, by)
+    VALUES (:node_id, :paused, :at, :by)
 """
 _PRUNE_TOKENS: Final = """
     DELETE FROM tokens
@@ -71,6 +89,8 @@ _SELECT_REVOKED: Final = """
     WHERE tokens.expires_at > :now
     UNION
     SELECT node_id, sub FROM tokens WHERE user_id = '' AND expires_at > :now
+    UNION
+    SELECT node_id, sub FROM tokens WHERE revoked = 1 AND expires_at > :now
     UNION
     SELECT tokens.node_id, tokens.sub
     FROM handovers CROSS JOIN tokens ON tokens.user_id = handovers.old_user_id
@@ -190,14 +210,25 @@ class SqliteStore:
         )
         return int(count)
 
+    async def tokens_given(self, user_ids: Collection[str], *, limit: int) -> list[TokenRecord]:
+        users = json.dumps(sorted(user_ids))
+        return [_token(row) for row in await self._database.read(_SELECT_GIVEN, (users, limit))]
+
+    async def revoke_tokens(self, user_ids: Collection[str], *, now: int) -> int:
+        return await self._change(_REVOKE, {"users": json.dumps(sorted(user_ids)), "now": now})
+
+    async def put_wish(self, wish: WishRecord) -> None:
+        await self._change(_PUT_WISH, asdict(wish))
+
+    async def wishes(self) -> list[WishRecord]:
+        rows = await self._database.read("SELECT node_id, paused, at, by FROM owner_wishes", ())
+        return [
+            WishRecord(node_id=node_id, paused=bool(paused), at=at, by=by)
+            for node_id, paused, at, by in rows
+        ]
+
     async def prune_tokens(self, *, now: int, held: Collection[str] = ()) -> int:
-        values = {"now": now, "held": json.dumps(sorted(held))}
-
-        async def write() -> int:
-            async with self._database.transaction() as connection:
-                return (await connection.execute(_PRUNE_TOKENS, values)).rowcount
-
-        return await self._database.write(write)
+        return await self._change(_PRUNE_TOKENS, {"now": now, "held": json.dumps(sorted(held))})
 
     async def revoked(self, *, now: int) -> set[tuple[str, str]]:
         held = await self.cases.holding(now=now)
@@ -208,6 +239,15 @@ class SqliteStore:
 
     async def aclose(self) -> None:
         await self._database.aclose()
+
+    async def _change(self, sql: str, values: dict[str, object]) -> int:
+        """How many rows that was."""
+
+        async def write() -> int:
+            async with self._database.transaction() as connection:
+                return (await connection.execute(sql, values)).rowcount
+
+        return await self._database.write(write)
 
 
 def _record(row: tuple[Any, ...]) -> NodeRecord:
@@ -229,7 +269,7 @@ def _record(row: tuple[Any, ...]) -> NodeRecord:
 
 def _token(row: tuple[Any, ...]) -> TokenRecord:
     """A row of _SELECT_TOKEN."""
-    jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id = row
+    jti, user_id, node_id, sub, issued_at, expires_at, requests, note_id, revoked = row
     return TokenRecord(
         jti=jti,
         user_id=user_id,
@@ -239,6 +279,7 @@ def _token(row: tuple[Any, ...]) -> TokenRecord:
         expires_at=expires_at,
         requests=requests,
         note_id=note_id,
+        revoked=bool(revoked),
     )
 
 

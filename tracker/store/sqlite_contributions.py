@@ -11,7 +11,7 @@ from luckrig.protocol.ledger_chain import GENESIS
 from luckrig.tracker.domain.ledger import Entry, canonical, entry_hash
 from luckrig.tracker.domain.receipts import ReceiptRecord, TimingRecord
 from luckrig.tracker.store.database import Database
-from luckrig.tracker.store.interface import LedgerRow, LiveHours
+from luckrig.tracker.store.interface import LIVE_DAYS_KEPT, LedgerRow, LiveHours, Receipts
 
 _RECEIPT_COLUMNS: Final = """
     node_id, request_id, jti, user_id, receipt, countersignature, state, received_at, settled
@@ -28,6 +28,10 @@ _SELECT_UNSETTLED: Final = f"""
     SELECT {_RECEIPT_COLUMNS} FROM receipts WHERE settled = 0 AND received_at < ?
     ORDER BY received_at, node_id, request_id LIMIT ?
 """  # noqa: S608
+_COUNT_OF_NODE: Final = """
+    SELECT count(*), count(*) FILTER (WHERE state = 'disputed')
+    FROM receipts WHERE node_id = ? AND received_at >= ?
+"""
 _PUT_TIMING: Final = """
     INSERT OR REPLACE INTO timings
     VALUES (:node_id, :request_id, :account, :model, :prompt_tokens, :completion_tokens, :ttft_ms,
@@ -36,8 +40,9 @@ _PUT_TIMING: Final = """
 _SELECT_TIMINGS: Final = """
     SELECT node_id, request_id, account, model, prompt_tokens, completion_tokens, ttft_ms,
            tokens_per_second, shared_at
-    FROM timings WHERE shared_at >= :since AND (:node_id IS NULL OR node_id = :node_id)
+    FROM timings WHERE shared_at >= :since
 """
+_SELECT_TIMINGS_OF: Final = f"{_SELECT_TIMINGS} AND node_id = :node_id"  # by the primary key
 _PRUNE_RECEIPTS: Final = """
     DELETE FROM receipts
     WHERE settled = 1 AND received_at < :before
@@ -54,6 +59,20 @@ _SELECT_LEDGER_TIP: Final = "SELECT position, hash FROM ledger ORDER BY position
 _SELECT_LIVE: Final = """
     SELECT node_id, count(*), sum(scarcity_milli) / count(*) FROM live_hours
     WHERE hour >= ? AND hour < ? GROUP BY node_id ORDER BY node_id
+"""
+_SELECT_LIVE_DAYS: Final = """
+    SELECT day, max(hours) FROM (
+        SELECT day, hours FROM live_days WHERE node_id = :node_id AND day >= :since
+        UNION ALL
+        SELECT hour / 24, count(*) FROM live_hours
+        WHERE node_id = :node_id AND hour >= :since * 24 GROUP BY hour / 24
+    ) GROUP BY day ORDER BY day
+"""
+# A clock that goes back can close a day twice; its hours aren't added up then.
+_KEEP_LIVE_DAYS: Final = """
+    INSERT INTO live_days
+    SELECT node_id, hour / 24, count(*) FROM live_hours WHERE hour < ? GROUP BY node_id, hour / 24
+    ON CONFLICT DO UPDATE SET hours = max(hours, excluded.hours)
 """
 
 
@@ -72,6 +91,10 @@ class SqliteContributions:
             "SELECT count(*) FROM receipts WHERE jti = ?", (jti,)
         )
         return int(count)
+
+    async def receipts_of_node(self, node_id: str, *, since: int) -> Receipts:
+        rows = await self._database.read(_COUNT_OF_NODE, (node_id, since))
+        return Receipts(*rows[0])
 
     async def put_receipts(
         self,
@@ -119,6 +142,10 @@ class SqliteContributions:
         rows = await self._database.read(_SELECT_LIVE, (day * 24, day * 24 + 24))
         return [LiveHours(*row) for row in rows]
 
+    async def live_days(self, node_id: str, *, since: int) -> dict[int, int]:
+        values: dict[str, object] = {"node_id": node_id, "since": since}
+        return dict(await self._database.read(_SELECT_LIVE_DAYS, values))
+
     async def first_live_day(self) -> int | None:
         ((hour,),) = await self._database.read("SELECT min(hour) FROM live_hours", ())
         return None if hour is None else int(hour) // 24
@@ -127,7 +154,11 @@ class SqliteContributions:
         async def write() -> None:
             async with self._database.transaction() as connection:
                 await append_entries(connection, entries)
+                await connection.execute(_KEEP_LIVE_DAYS, (day * 24 + 24,))
                 await connection.execute("DELETE FROM live_hours WHERE hour < ?", (day * 24 + 24,))
+                await connection.execute(
+                    "DELETE FROM live_days WHERE day <= ?", (day - LIVE_DAYS_KEPT,)
+                )
 
         await self._database.write(write)
 
@@ -143,7 +174,8 @@ class SqliteContributions:
         return await self._database.write(write)
 
     async def timings(self, *, node_id: str | None, since: int) -> list[TimingRecord]:
-        rows = await self._database.read(_SELECT_TIMINGS, {"node_id": node_id, "since": since})
+        sql = _SELECT_TIMINGS if node_id is None else _SELECT_TIMINGS_OF
+        rows = await self._database.read(sql, {"node_id": node_id, "since": since})
         return [_timing(row) for row in rows]
 
 

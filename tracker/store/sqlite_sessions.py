@@ -1,5 +1,7 @@
 """Who is signed in, in SQLite."""
 
+import json
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Final
 
@@ -12,6 +14,10 @@ _PUT: Final = f"""
     VALUES ({placeholders(SessionRecord)})
 """  # noqa: S608 -- what stands in the query are the columns' names
 _SELECT: Final = f"SELECT {columns(SessionRecord)} FROM sessions WHERE token_hash = ?"  # noqa: S608
+
+_END_OF_USERS: Final = """
+    DELETE FROM sessions WHERE user_id IN (SELECT value FROM json_each(:users))
+"""
 
 
 class SqliteSessions:
@@ -29,6 +35,9 @@ class SqliteSessions:
 
     async def end_session(self, token_hash: str) -> None:
         await self._change("DELETE FROM sessions WHERE token_hash = :it", {"it": token_hash})
+
+    async def end_sessions(self, user_ids: Collection[str]) -> int:
+        return await self._change(_END_OF_USERS, {"users": json.dumps(sorted(user_ids))})
 
     async def prune_sessions(self, *, now: int) -> int:
         return await self._change("DELETE FROM sessions WHERE expires_at <= :now", {"now": now})
