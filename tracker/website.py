@@ -10,14 +10,19 @@ from luckrig.protocol.address import TrackerAddress
 from luckrig.tracker.domain.stored_data import TABLES
 from luckrig.tracker.routes.api_page import ApiPages
 from luckrig.tracker.routes.clients import ClientNetworks
+from luckrig.tracker.routes.compare_pages import ComparePages
 from luckrig.tracker.routes.feeds import Feeds
 from luckrig.tracker.routes.me_pages import MePages
 from luckrig.tracker.routes.my_data import MyDataPages
 from luckrig.tracker.routes.operations import Operation
 from luckrig.tracker.routes.operator_pages import OperatorPages
 from luckrig.tracker.routes.pages import Pages
+from luckrig.tracker.routes.queue_pages import QueuePages
+from luckrig.tracker.routes.replay_pages import ReplayPages
 from luckrig.tracker.routes.report_pages import ReportPages
+from luckrig.tracker.routes.rig_pages import RigPages
 from luckrig.tracker.routes.sessions import Browsers, SessionRoutes
+from luckrig.tracker.routes.showcase_pages import ShowcasePages
 from luckrig.tracker.routes.signed import SignedRequests
 from luckrig.tracker.routes.sites import Sites
 from luckrig.tracker.routes.text_pages import TextPages
@@ -63,6 +68,18 @@ def make_website(
         contact=settings.contact,
     )
     pages = Pages(nodes=services.nodes, renderer=renderer, files=files, sites=sites)
+    rigs = RigPages(
+        nodes=services.nodes,
+        notes=services.notes,
+        scores=services.scores,
+        renderer=renderer,
+        sites=sites,
+    )
+    compare = ComparePages(comparisons=services.comparisons, renderer=renderer, sites=sites)
+    showcase = ShowcasePages(
+        showcase=services.showcase, nodes=services.nodes, renderer=renderer, sites=sites
+    )
+    queue = QueuePages(renderer=renderer, sites=sites)
     browsers = Browsers(services.sessions, public_url=settings.public_url, hosts=hosts)
     signing_in = SessionRoutes(
         services.sessions,
@@ -70,7 +87,7 @@ def make_website(
         signed=signed,
         networks=networks,
         renderer=renderer,
-        site=sites.english,
+        site=sites.of,
         public_url=settings.public_url,
     )
     me = MePages(
@@ -78,9 +95,10 @@ def make_website(
         operators=settings.operators,
         statements=services.statements,
         scores=services.scores,
-        nodes=services.nodes,
+        things=services.own_things,
+        wishes=services.wishes,
         renderer=renderer,
-        site=sites.english,
+        site=sites.of,
     )
     texts = TextPages(
         transparency=services.transparency,
@@ -110,7 +128,7 @@ def make_website(
         random_bytes=random_bytes,
     )
     own_data = MyDataPages(
-        browsers=browsers, people=services.people, me=me, renderer=renderer, site=sites.english
+        browsers=browsers, people=services.people, me=me, renderer=renderer, site=sites.of
     )
     desk = OperatorPages(
         browsers=browsers,
@@ -122,7 +140,11 @@ def make_website(
     )
     feeds = Feeds(nodes=services.nodes, renderer=renderer, site=sites.english)
     api = ApiPages(document=document, renderer=renderer, site=sites.english)
-    parts = (pages, api, feeds, reports, texts, signing_in, me, own_data, desk)
+    replays = ReplayPages(renderer=renderer, sites=sites)
+    parts = (
+        pages, rigs, compare, showcase, queue, replays, api, feeds, reports, texts, signing_in, me,
+        own_data, desk,
+    )  # fmt: skip
     return Website(
         pages=pages,
         routes=[route for part in parts for route in part.routes()],

@@ -5,6 +5,7 @@ files of folders are scripts that import one another by name, so all folders sha
 them: versions never mix, and nothing has to be built.
 """
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +24,20 @@ _MEDIA_TYPES: Final = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
 }
+_PACKED_ALREADY: Final = (".png",)
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file to serve. name: its path under static/, as templates ask for it."""
+    """One file to serve. name: its path under static/, as templates ask for it.
+
+    packed: the content as gzip, for those who take it; None for what is packed by itself.
+    """
 
     name: str
     content: bytes
     media_type: str
+    packed: bytes | None = None
 
 
 def static_files() -> Mapping[str, StaticFile]:
@@ -59,7 +65,9 @@ def _read(path: Path) -> StaticFile | None:
     media_type = _MEDIA_TYPES.get(path.suffix)
     if media_type is None:
         return None
-    return StaticFile(path.relative_to(_FOLDER).as_posix(), path.read_bytes(), media_type)
+    content = path.read_bytes()
+    packed = None if path.suffix in _PACKED_ALREADY else gzip.compress(content, mtime=0)
+    return StaticFile(path.relative_to(_FOLDER).as_posix(), content, media_type, packed)
 
 
 def _digest(content: bytes) -> str:

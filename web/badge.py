@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from luckrig.protocol.wire import NodeStatus
 from luckrig.web.foreign import REPLACEMENT, clean
-from luckrig.web.formats import STATUS_WORDS
+from luckrig.web.languages import english
 
 MEDIA_TYPE: Final = "image/svg+xml"
 MAX_LABEL_CHARS: Final = 32
@@ -47,7 +47,8 @@ _BADGE: Final = Markup(
 
 def draw_badge(label: str, status: NodeStatus | None) -> str:
     """label: what stands on the left, from anybody. status: None for a rig that isn't here."""
-    value = "not on the map" if status is None else STATUS_WORDS[status]
+    # In English wherever it is shown: the page around it isn't ours, and caches keep one badge.
+    value = "not on the map" if status is None else str(english()(f"shared.status.{status}"))
     shown = _shown(label)
     label_width, value_width = _width(shown), _width(value)
     split = label_width + 2 * _PADDING

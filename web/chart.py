@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from luckrig.protocol.wire import NodeStatus, NodeView
-from luckrig.web.formats import describe_scarcity, format_bytes, split_hardware_name
+from luckrig.web.formats import format_bytes, split_hardware_name
 
 MAX_MARKS: Final = 300
 """About 90 kB of HTML is what 300 marks cost; beyond that the chart is a carpet anyway."""
@@ -61,13 +61,15 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One rig. x: percent, e.g. "43.25%"; y: pixels."""
+    """One rig. x: percent, e.g. "43.25%"; y: pixels. name: its GPU's, its CPU's or its own."""
 
     node_id: str
     x: str
     y: int
     status: NodeStatus
-    title: str
+    name: str
+    vram_bytes: int | None
+    scarcity: float
     label: Label | None
 
 
@@ -116,7 +118,16 @@ def draw_chart(nodes: Sequence[NodeView]) -> Chart:
     spots = _place([(scale.percent(node.hardware.vram_bytes), node.scarcity) for node in plotted])
     labels = _label([_label_text(node) for node in plotted], spots)
     marks = [
-        Mark(node.id, _percent(x), y, node.status, _title(node), label)
+        Mark(
+            node.id,
+            _percent(x),
+            y,
+            node.status,
+            _name(node),
+            node.hardware.vram_bytes,
+            node.scarcity,
+            label,
+        )
         for node, (x, y), label in zip(plotted, spots, labels, strict=True)
     ]
     has_no_vram = any(node.hardware.vram_bytes is None for node in plotted)
@@ -251,18 +262,13 @@ def _fit(text: str, percent: float, y: int, wide: _Boxes, narrow: _Boxes) -> Lab
 
 
 def _label_text(node: NodeView) -> str:
-    name = node.hardware.gpu or node.hardware.cpu or node.name
-    parts = split_hardware_name(name)
+    parts = split_hardware_name(_name(node))
     text = parts.times + parts.model
     return text if len(text) <= _LABEL_CHARS else f"{text[: _LABEL_CHARS - 1]}…"
 
 
-def _title(node: NodeView) -> str:
-    hardware = node.hardware
-    name = hardware.gpu or hardware.cpu or node.name
-    vram = "no VRAM" if hardware.vram_bytes is None else format_bytes(hardware.vram_bytes)
-    scarcity = describe_scarcity(node.scarcity)
-    return f"{name}, {vram}, {scarcity.word}, {node.status}"
+def _name(node: NodeView) -> str:
+    return node.hardware.gpu or node.hardware.cpu or node.name
 
 
 def _percent(value: float) -> str:

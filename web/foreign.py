@@ -14,8 +14,9 @@ from markupsafe import Markup
 REPLACEMENT: Final = "\ufffd"
 NOTE_EXCERPT_CHARS: Final = 180
 
+_FSI: Final = Markup("\u2068")
+_PDI: Final = Markup("\u2069")
 _UNSAFE_CATEGORIES: Final = frozenset(("Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"))
-_ISOLATED: Final = Markup("\u2068{}\u2069")
 
 
 def clean(text: str) -> str:
@@ -37,7 +38,7 @@ def finalize(value: object) -> object:
 
 def isolate(text: str) -> Markup:
     """The text, cleaned, escaped and held in a bidi isolate (FSI … PDI)."""
-    return _ISOLATED.format(clean(text))
+    return _FSI + clean(text) + _PDI  # what is added to markup gets escaped
 
 
 def excerpt(note: str, max_chars: int = NOTE_EXCERPT_CHARS) -> str:

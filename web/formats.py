@@ -1,5 +1,6 @@
 """How numbers and times read on a page. Pure functions; every one has a table in the tests.
 
+Those that make sentences are told in which language: their words stand under `shared` in words/.
 Nothing here rounds a claim up: what can't be written short exactly is written out.
 """
 
@@ -7,37 +8,33 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from luckrig.protocol.schedule import Schedule, describe_windows
 from luckrig.protocol.wire import NodeStatus, NodeView
+from luckrig.web.languages import Words
 
 _GIB: Final = 2**30
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
-STATUS_WORDS: Final[dict[NodeStatus, str]] = {
-    "available": "available",
-    "busy": "busy",
-    "starting": "starting",
-    "paused": "paused by owner",
-    "unavailable": "not answering",
-    "unknown": "not checked yet",
-}
+STATUSES: Final[tuple[NodeStatus, ...]] = (
+    "available", "busy", "starting", "paused", "unavailable", "unknown",
+)  # fmt: skip
+"""In the order in which pages list them: those that answer first."""
 
 
 class Scarcity(NamedTuple):
-    """word: see SCARCITY_WORDS. percent: 0 to 100."""
+    """word: one of `shared.scarcity` in the page's language. percent: 0 to 100."""
 
     word: str
     percent: int
 
 
-SCARCITY_WORDS: Final = (
-    (100, "only one"),
-    (80, "very rare"),
+_SCARCITY_STEPS: Final = (
+    (100, "only_one"),
+    (80, "very_rare"),
     (55, "rare"),
     (30, "uncommon"),
     (0, "common"),
 )
-"""Lower bound in percent, and its word. "only one" states a fact, so 99 % is not enough."""
+"""Lower bound in percent, and its key. "only one" states a fact, so 99 % is not enough."""
 
 
 class HardwareName(NamedTuple):
@@ -89,22 +86,22 @@ def format_parameters(parameters: int) -> str:
     return str(parameters)
 
 
-def format_age(at: int, now: int) -> str:
+def format_age(at: int, now: int, words: Words) -> str:
     """A Unix time seen from `now`: "12 s ago", "3 min ago", "5 h ago", "4 days ago", a date.
 
     Times in the future (clocks differ) are "just now". static/app.js holds the same steps.
     """
     age = now - at
     if age < 5:
-        return "just now"
+        return words("shared.live.just_now")
     if age < _MINUTE:
-        return f"{age} s ago"
+        return words("shared.live.seconds_ago", n=age)
     if age < _HOUR:
-        return f"{age // _MINUTE} min ago"
+        return words("shared.live.minutes_ago", n=age // _MINUTE)
     if age < 2 * _DAY:
-        return f"{age // _HOUR} h ago"
+        return words("shared.live.hours_ago", n=age // _HOUR)
     if age < 30 * _DAY:
-        return f"{age // _DAY} days ago"
+        return words("shared.live.days_ago", n=age // _DAY)
     return _utc(at).strftime("%Y-%m-%d")
 
 
@@ -113,9 +110,9 @@ def format_time(at: int) -> str:
     return _utc(at).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def describe_schedule(schedule: Schedule) -> str:
-    """Opening hours by the rig's own clock: "weekdays 22:00-07:00 (Europe/Berlin)"."""
-    return f"{describe_windows(schedule.windows)} ({schedule.timezone})"
+def format_day(at: int) -> str:
+    """Unix seconds -> "2026-11-20", UTC."""
+    return _utc(at).strftime("%Y-%m-%d")
 
 
 def format_iso_time(at: int) -> str:
@@ -123,16 +120,19 @@ def format_iso_time(at: int) -> str:
     return _utc(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def describe_scarcity(scarcity: float) -> Scarcity:
-    """0 (everybody has one) to 1 (the only one), as a word and a percentage.
-
-    Percent is rounded down: 0.999 is one of few, not the only one.
-    """
-    percent = int(min(1.0, max(0.0, scarcity)) * 100 + 1e-9)
-    return Scarcity(next(word for bound, word in SCARCITY_WORDS if percent >= bound), percent)
+def describe_scarcity(scarcity: float, words: Words) -> Scarcity:
+    """0 (everybody has one) to 1 (the only one), as a word and a percentage."""
+    percent = scarcity_percent(scarcity)
+    key = next(key for bound, key in _SCARCITY_STEPS if percent >= bound)
+    return Scarcity(words(f"shared.scarcity.{key}"), percent)
 
 
-def describe_queue(node: NodeView) -> str:
+def scarcity_percent(scarcity: float) -> int:
+    """0 to 100, rounded down: 0.999 is one of few, not the only one."""
+    return int(min(1.0, max(0.0, scarcity)) * 100 + 1e-9)
+
+
+def describe_queue(node: NodeView, words: Words) -> str:
     """What a newcomer would meet: "idle, 2 slots free", "4 of 4 slots busy, 3 waiting".
 
     Empty while the rig takes no requests: an old queue says nothing then.
@@ -140,10 +140,12 @@ def describe_queue(node: NodeView) -> str:
     queue = node.queue
     if queue is None or node.status not in ("available", "busy"):
         return ""
+    slots = queue.max_active
     if queue.active == 0 and queue.waiting == 0:
-        return f"idle, {count(queue.max_active, 'slot')} free"
-    text = f"{queue.active} of {count(queue.max_active, 'slot')} busy"
-    return f"{text}, {queue.waiting} waiting" if queue.waiting else text
+        return words("shared.live.idle", n=slots)
+    if queue.waiting == 0:
+        return words("shared.live.slots", n=slots, active=queue.active)
+    return words("shared.live.waiting", n=slots, active=queue.active, waiting=queue.waiting)
 
 
 def format_number(number: int) -> str:
@@ -151,9 +153,9 @@ def format_number(number: int) -> str:
     return f"{number:,}"
 
 
-def count(number: int, noun: str) -> str:
-    """1 -> "1 rig", 1200 -> "1,200 rigs"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, words: Words) -> str:
+    """1 -> "1 rig", 1200 -> "1,200 rigs". noun: one of `shared.count` in the languages."""
+    return words(f"shared.count.{noun}", n=number)
 
 
 def short_id(node_id: str) -> str:

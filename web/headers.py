@@ -4,18 +4,36 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-CONTENT_SECURITY_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+from luckrig.protocol.address import browser_origin
+
+
+def content_security_policy(*, connect_to: str | None = None) -> str:
+    """What a page may load and ask.
+
+    connect_to: one more origin that its scripts may ask, http(s)://host[:port]. Raises ValueError
+    for anything else, and for IPv6 addresses, which browsers know in no policy.
+    """
+    asked = "'self'"
+    if connect_to is not None:
+        origin = browser_origin(connect_to)
+        if "[" in origin:
+            raise ValueError("no policy can name an IPv6 address")
+        asked = f"'self' {origin}"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            f"connect-src {asked}",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
+CONTENT_SECURITY_POLICY: Final = content_security_policy()
 
 PAGE_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {

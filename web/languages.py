@@ -58,6 +58,17 @@ class Words:
         """Whether there is a text with that key."""
         return key in self.texts
 
+    def below(self, beginning: str) -> dict[str, str]:
+        """The texts whose keys begin so, without that beginning: for scripts, placeholders and all.
+
+        Those that count something have no place there.
+        """
+        return {
+            key.removeprefix(beginning): forms["other"]
+            for key, forms in self.texts.items()
+            if key.startswith(beginning)
+        }
+
 
 @cache
 def load_languages() -> Mapping[str, Words]:

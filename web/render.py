@@ -4,19 +4,38 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
-from luckrig.web import desk_words, foreign, formats, operator_pages, pages
+from luckrig.protocol.schedule import name_days
+from luckrig.protocol.tags import tags_of
+from luckrig.web import (
+    desk_words,
+    foreign,
+    formats,
+    note_text,
+    operator_pages,
+    pages,
+    rig_page,
+    score_chart,
+)  # fmt: skip
 from luckrig.web.assets import StaticFile
 from luckrig.web.chart import draw_chart
-from luckrig.web.pages import MapPage, Page, RigPage
-from luckrig.web.snippets import make_snippets
+from luckrig.web.compare_page import compare_path
+from luckrig.web.languages import Words
+from luckrig.web.map_page import SORTS, VENDORS, MapPage, describe_likeness
+from luckrig.web.pages import Page
+from luckrig.web.rig_page import RigPage
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+
+_LIVE_WORDS: Final = "shared.live."
 
 CARD_OFFERS: Final = 3
 """Offers on a card; a rig's own page lists all of them."""
 TABLE_OFFERS: Final = 6
+FIRST_BUCKET_TOKENS: Final = 256
+"""Where the tracker's second bucket of prompts begins; a test compares."""
 
 
 class Renderer:
@@ -28,20 +47,31 @@ class Renderer:
     def render_map(self, page: MapPage) -> str:
         """The map: /."""
         chart = draw_chart(page.plotted or page.nodes)
-        return self._environment.get_template("map.html").render(
-            page=page, t=page.site.words, chart=chart
-        )
+        likeness = None
+        if page.liked is not None:
+            path = page.node_path(page.liked.node_id)
+            likeness = describe_likeness(
+                page.liked, page.site.words, path=path, size=formats.format_bytes
+            )
+        return self._render(page.template, page, chart=chart, likeness=likeness)
 
     def render_node(self, page: RigPage) -> str:
         """One rig: /nodes/{id}."""
-        snippets = make_snippets(page.node, tracker=page.site.address)
-        return self._environment.get_template("node.html").render(
-            page=page, t=page.site.words, snippets=snippets
-        )
+        return self.render(page)
 
     def render(self, page: Page) -> str:
         """Any page whose template needs nothing but the page, and its words as `t`."""
-        return self._environment.get_template(page.template).render(page=page, t=page.site.words)
+        return self._render(page.template, page)
+
+    def _render(self, template: str, page: Page, **more: object) -> str:
+        words = page.site.words
+        return self._environment.get_template(template).render(
+            page=page,
+            t=words,
+            status_words={status: words(f"shared.status.{status}") for status in formats.STATUSES},
+            live_words=_live_words(words),
+            **more,
+        )
 
 
 def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
@@ -60,11 +90,10 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
     names: dict[str, Any] = environment.globals
     names.update(
         static={file.name: url for url, file in files.items()},
-        status_words=formats.STATUS_WORDS,
-        sort_words=pages.SORT_WORDS,
-        field_words=pages.FIELD_WORDS,
-        verdict_words=pages.VERDICT_WORDS,
+        sorts=SORTS,
+        vendors=VENDORS,
         capabilities=pages.CAPABILITIES,
+        first_bucket=FIRST_BUCKET_TOKENS,
         card_offers=CARD_OFFERS,
         table_offers=TABLE_OFFERS,
         category_words=desk_words.CATEGORY_WORDS,
@@ -73,16 +102,38 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
         relation_words=desk_words.RELATION_WORDS,
         action_words=desk_words.ACTION_WORDS,
         ground_words=desk_words.GROUND_WORDS,
+        short_points=score_chart.all_short_points,
     )
     return Renderer(environment)
 
 
+def _live_words(words: Words) -> Mapping[str, Mapping[str, str]]:
+    """What static/app.js says, by name and plural form, with {named} placeholders to fill."""
+    return {
+        key.removeprefix(_LIVE_WORDS): forms
+        for key, forms in words.texts.items()
+        if key.startswith(_LIVE_WORDS)
+    }
+
+
+def _in_words(formatter: Callable[..., object]) -> Callable[..., object]:
+    """The formatter as a filter that speaks the language of the page that asks."""
+
+    @pass_context
+    def speak(context: Context, *values: object) -> object:
+        return formatter(*values, context["t"])
+
+    return speak
+
+
 _FILTERS: Final[Mapping[str, Callable[..., object]]] = {
-    "age": formats.format_age,
+    "age": _in_words(formats.format_age),
     "badge_path": pages.badge_path,
     "bytes": formats.format_bytes,
     "case_path": operator_pages.case_path,
-    "counted": formats.count,
+    "compare_path": compare_path,
+    "counted": _in_words(formats.count),
+    "day": formats.format_day,
     "descriptor_path": pages.descriptor_path,
     "due": desk_words.describe_due,
     "excerpt": foreign.excerpt,
@@ -91,14 +142,20 @@ _FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "hold_words": desk_words.describe_hold,
     "iso_time": formats.format_iso_time,
     "isolate": foreign.isolate,
+    "name_days": name_days,
     "node_path": pages.node_path,
+    "note_path": pages.note_path,
+    "note_pieces": note_text.split_note,
+    "note_reference": rig_page.note_reference,
     "number": formats.format_number,
+    "points": score_chart.format_points,
+    "short_points": score_chart.format_short_points,
     "parameters": formats.format_parameters,
-    "queue": formats.describe_queue,
-    "scarcity": formats.describe_scarcity,
-    "schedule": formats.describe_schedule,
+    "queue": _in_words(formats.describe_queue),
+    "scarcity": _in_words(formats.describe_scarcity),
     "short_id": formats.short_id,
     "short_name": desk_words.short_name,
+    "tags": tags_of,
     "subject_path": operator_pages.subject_path,
     "time": formats.format_time,
     "tokens": formats.format_tokens,

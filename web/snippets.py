@@ -19,12 +19,19 @@ _PROMPT: Final = "Name one good thing about old GPUs."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippets:
-    """How to use one rig. token: puts a key for the rig into TOKEN_VARIABLE. badge: Markdown."""
+    """How to use one rig. token: puts a key for the rig into TOKEN_VARIABLE. badge: Markdown.
+
+    javascript: a module for Node.js. connect: starts the sidecar; pinned_model: what an app that
+    uses it asks for, to reach this very rig.
+    """
 
     model: str
     token: str
     curl: str
     python: str
+    javascript: str
+    connect: str
+    pinned_model: str
     badge: str
 
 
@@ -36,6 +43,9 @@ def make_snippets(node: NodeView, *, tracker: str) -> Snippets:
         token=_token(node.id, tracker),
         curl=_curl(node.base_url, offer.model, kind),
         python=_python(node.base_url, offer.model, kind),
+        javascript=_javascript(node.base_url, offer.model, kind),
+        connect=f"luckrig connect --tracker {shlex.quote(tracker)}",
+        pinned_model=f"{offer.model}@{node.id}",
         badge=_badge(node.id, tracker.partition("#")[0]),
     )
 
@@ -121,3 +131,34 @@ def _python_text(text: str) -> str:
     """A Python literal; double quotes where the text has neither quote nor backslash."""
     plain = text.isprintable() and not any(mark in text for mark in "\"'\\")
     return f'"{text}"' if plain else repr(text)
+
+
+def _javascript(base_url: str, model: str, kind: Capability) -> str:
+    path, body = _request(model, kind)
+    # Python's snippet has the same calls, in words of its own.
+    fields = "".join(
+        f"  {name}: {_javascript_value(value)},\n"
+        for name, value in body.items()
+        if name != "stream"
+    )
+    return (
+        'import OpenAI from "openai";\n'
+        "\n"
+        "const rig = new OpenAI({\n"
+        f"  baseURL: {_javascript_text(base_url)},\n"
+        f"  apiKey: process.env.{TOKEN_VARIABLE},\n"
+        "});\n"
+        f"const reply = await rig.{path.replace('/', '.')}.create({{\n{fields}}});\n"
+        f"console.log(reply.{_PYTHON_CALLS[kind][1]});"
+    )
+
+
+def _javascript_value(value: object) -> str:
+    if isinstance(value, str):
+        return _javascript_text(value)
+    return f'[{{ role: "user", content: {_javascript_text(_PROMPT)} }}]'
+
+
+def _javascript_text(text: str) -> str:
+    """A JavaScript literal; what a page would have to hide or replace is written as escapes."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())

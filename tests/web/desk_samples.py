@@ -22,8 +22,17 @@ from luckrig.protocol.reports import (
     CounterNotice,
     DecisionNotice,
 )
-from luckrig.protocol.wire import ScoreReply
-from luckrig.web.me_pages import GonePage, LoginPage, MePage, OwnRig
+from luckrig.protocol.telemetry import Telemetry
+from luckrig.protocol.wire import QueueView, ScoreReply
+from luckrig.web.me_pages import (
+    GonePage,
+    LoginPage,
+    MePage,
+    OwnRig,
+    OwnScore,
+    OwnToken,
+    SignInPage,
+)
 from luckrig.web.operator_pages import (
     AuditLogPage,
     CaseFile,
@@ -33,6 +42,7 @@ from luckrig.web.operator_pages import (
     choice_value,
 )
 from luckrig.web.pages import Page
+from luckrig.web.score_chart import ScoreLine
 from tests.web.rigs import NOW, SITE, make_id
 
 RIG_ID, USER_ID, OTHER_ID = make_id("n1", "rig"), make_id("u1", "user"), make_id("u1", "other")
@@ -168,16 +178,51 @@ def fresh() -> CaseDetail:
     )
 
 
-def score() -> ScoreReply:
-    """A small one."""
-    return ScoreReply(
-        account=USER_ID,
-        total=1234,
+CAPS = {
+    "existence": 5_000,
+    "scarcity": 25_000,
+    "usage": 40_000,
+    "discovery": 15_000,
+    "notes": 15_000,
+}
+WORTH = {
+    "rig": {"day": 50, "rare": 500},
+    "used": {"pair": 2_000},
+    "rare": {"each": 500, "from": 300},
+    "notes": {"selected": 500, "reproduced": 1_000, "pair": 1_500},
+    "timings": {"each": 100, "cap": 2_000},
+    "reproduce": {"each": 500, "cap": 4_000},
+}
+
+
+def score(*lines: ScoreLine, **changes: object) -> OwnScore:
+    """Of these terms."""
+    reply = ScoreReply(
+        account=OTHER_ID,
+        total=sum(line.amount for line in lines),
         terms=[],
         tier="limited",
         contributor_at=5000,
         as_of=NOW,
         pending=0,
+    )
+    reply = msgspec.structs.replace(reply, **changes)
+    return OwnScore(reply=reply, lines=lines, caps=CAPS, worth=WORTH)
+
+
+def every_term() -> tuple[ScoreLine, ...]:
+    """Olga's score of docs/CONTRIBUTION.md, and what she hasn't."""
+    return (
+        ScoreLine(axis="existence", kind="days", amount=2_000, n=40),
+        ScoreLine(axis="scarcity", kind="hours", amount=5_000, n=240_000),
+        ScoreLine(axis="scarcity", kind="unmatched", amount=-4_925),
+        ScoreLine(axis="usage", kind="gift", amount=600, who=USER_ID),
+        ScoreLine(axis="usage", kind="gift", amount=100, who=OTHER_ID),
+        ScoreLine(axis="discovery", kind="gift", amount=375, who=USER_ID),
+        ScoreLine(axis="notes", kind="gift", amount=1_000, who=USER_ID),
+        ScoreLine(axis="notes", kind="timings", amount=100, n=1),
+        ScoreLine(axis="notes", kind="reproduced", amount=500, n=1),
+        ScoreLine(axis="notes", kind="cap", amount=-1, n=9_000),
     )
 
 
@@ -205,6 +250,7 @@ def sample_pages(text: str = "Words.") -> Iterator[tuple[str, Page]]:
         next="case-of-appeals1",
     )
     empty = CasePage(cases=[], open=0, appealed=0, next=None)
+    yield "sign in", SignInPage(site=SITE)
     yield "login", LoginPage(site=SITE, code="a" * 43, user_id=USER_ID)
     yield "cases", DeskPage(site=SITE, viewer=OPERATOR, cases=listed, after="case-of-appeals1")
     yield "no cases", DeskPage(site=SITE, viewer=OPERATOR, cases=empty)
@@ -240,16 +286,60 @@ def sample_pages(text: str = "Words.") -> Iterator[tuple[str, Page]]:
                target_id="note-of-a-stranger", action="hide"),
     ]  # fmt: skip
     rigs = [
-        OwnRig(node_id=RIG_ID, name=text, status="busy", is_listed=True),
-        OwnRig(node_id=make_id("n1", "b"), name=text, status="unknown", is_listed=False),
+        OwnRig(
+            node_id=RIG_ID,
+            name=text,
+            status="busy",
+            is_listed=True,
+            note=text,
+            last_seen_at=NOW - 4,
+            queue=QueueView(active=2, waiting=1, max_active=2),
+            day=41,
+            week=310,
+            disputed=1,
+            said=Telemetry(status="busy", served=402, failed=3, error_share=0.02),
+        ),
+        OwnRig(
+            node_id=make_id("n1", "b"),
+            name=text,
+            status="paused",
+            is_listed=True,
+            last_seen_at=NOW - 9,
+            wish_paused=True,
+            wish_at=NOW - 60,
+        ),
+        OwnRig(node_id=make_id("n1", "c"), name=text, status="paused", is_listed=True),
+        OwnRig(
+            node_id=make_id("n1", "d"),
+            name=text,
+            status="paused",
+            is_listed=False,
+            wish_paused=False,
+            wish_at=NOW - 2,
+        ),
     ]
+    tokens = [
+        OwnToken(
+            node_id=RIG_ID, name=text, issued_at=NOW - 60, expires_at=NOW + 840, state="running"
+        ),
+        OwnToken(
+            node_id=OTHER_ID, name=None, issued_at=NOW - 7_200, expires_at=NOW - 3_600,
+            state="ended",
+        ),
+        OwnToken(
+            node_id=RIG_ID, name=text, issued_at=NOW - 900, expires_at=NOW, state="revoked"
+        ),
+    ]  # fmt: skip
     yield (
         "me",
         MePage(
-            site=SITE, viewer=USER, score=score(), statements=statements, rigs=rigs, problem=text,
+            site=SITE, viewer=USER, score=score(*every_term(), pending=3), statements=statements,
+            rigs=rigs, tokens=tokens, problem=text,
             draft={"decision_id": "decision-number1", "text": text, "name": text, "address": text,
                    "phone": text, "signature": text, "mistaken": "true"},
         ),
     )  # fmt: skip
+    known = score(*every_term(), tier="contributor", total=61_000)
+    yield "me, known", MePage(site=SITE, viewer=USER, score=known, statements=[], rigs=[])
     yield "me, new", MePage(site=SITE, viewer=OPERATOR, score=score(), statements=[], rigs=[])
     yield "gone", GonePage(site=SITE, erased={"users": 1, "tokens": 0}, held=True)

@@ -70,8 +70,9 @@ def test_the_scarcest_rig_is_named_and_each_name_stands_once() -> None:
 def test_a_rig_without_gpu_goes_by_its_cpu() -> None:
     chart = draw_chart([rig_at("pi", None, gpu=None)])
     assert chart.has_no_vram
-    assert "Ryzen 9 5950X, no VRAM, uncommon, available" in chart.marks[0].title.replace(
-        " 16-Core Processor", ""
+    assert (chart.marks[0].name, chart.marks[0].vram_bytes) == (
+        "AMD Ryzen 9 5950X 16-Core Processor",
+        None,
     )
 
 

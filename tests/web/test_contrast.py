@@ -13,6 +13,7 @@ LIGHT, DARK = (
     for block in re.findall(r":root \{(.*?)\n *\}", CSS, re.DOTALL)
 )
 THEMES = {"light": LIGHT, "dark": DARK}
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "STYLE-GUIDE.md"
 
 
 def luminance(colour: str) -> float:
@@ -53,3 +54,14 @@ def test_text_on_the_accent_and_on_the_ruled_paper_is_readable(theme: str) -> No
 def test_fields_can_be_told_from_their_ground(theme: str) -> None:
     for ground in ("paper", "sheet"):
         assert contrast(THEMES[theme]["field"], THEMES[theme][ground]) >= 3
+
+
+def test_the_style_guide_says_the_contrasts_that_are() -> None:
+    rows = re.findall(r"^\| `--(\w+)` \|.*?\| (`#.*) \|$", GUIDE.read_text("utf-8"), re.MULTILINE)
+    assert [token for token, _ in rows] == ["ink", "faint", "pencil", "good", "wait", "field"]
+    for token, said in rows:
+        told: list[str] = []
+        for theme in (LIGHT, DARK):
+            grounds = [f"{contrast(theme[token], theme[each]):.1f}" for each in ("paper", "sheet")]
+            told += [f"`{theme[token]}`", *grounds]
+        assert said == " | ".join(told), token

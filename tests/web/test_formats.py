@@ -5,6 +5,7 @@ import pytest
 
 from luckrig.protocol.wire import NodeStatus, QueueView
 from luckrig.web import formats
+from luckrig.web.languages import load_languages
 from tests.web.rigs import TIMES, make_rig
 
 GIB = 2**30
@@ -76,6 +77,7 @@ def test_parameters(parameters: int, text: str) -> None:
 
 
 NOW = 1_795_216_000
+ENGLISH, JAPANESE = load_languages().values()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ NOW = 1_795_216_000
     ],
 )
 def test_age(age_seconds: int, text: str) -> None:
-    assert formats.format_age(NOW - age_seconds, NOW) == text
+    assert formats.format_age(NOW - age_seconds, NOW, ENGLISH) == text
 
 
 def test_times_are_utc() -> None:
@@ -121,7 +123,7 @@ def test_times_are_utc() -> None:
     ],
 )
 def test_scarcity(scarcity: float, word: str, percent: int) -> None:
-    assert formats.describe_scarcity(scarcity) == (word, percent)
+    assert formats.describe_scarcity(scarcity, ENGLISH) == (word, percent)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +140,14 @@ def test_scarcity(scarcity: float, word: str, percent: int) -> None:
 def test_queue(status: NodeStatus, active: int, waiting: int, text: str) -> None:
     queue = QueueView(active=active, waiting=waiting, max_active=4)
     rig = make_rig("a", gpu=None, vram_gb=None, offers=[], status=status, queue=queue)
-    assert formats.describe_queue(rig) == text
+    assert formats.describe_queue(rig, ENGLISH) == text
 
 
 def test_an_unseen_queue_is_not_described() -> None:
     rig = make_rig("a", gpu=None, vram_gb=None, offers=[], queue=None)
-    assert formats.describe_queue(rig) == ""
+    assert formats.describe_queue(rig, ENGLISH) == ""
     single = msgspec.structs.replace(rig, queue=QueueView(active=0, waiting=0, max_active=1))
-    assert formats.describe_queue(single) == "idle, 1 slot free"
+    assert formats.describe_queue(single, ENGLISH) == "idle, 1 slot free"
 
 
 @pytest.mark.parametrize(
@@ -186,4 +188,15 @@ def test_ids() -> None:
 
 
 def test_counts() -> None:
-    assert [formats.count(n, "rig") for n in (0, 1, 1200)] == ["0 rigs", "1 rig", "1,200 rigs"]
+    counted = [formats.count(number, "rig", ENGLISH) for number in (0, 1, 1200)]
+    assert counted == ["0 rigs", "1 rig", "1,200 rigs"]
+
+
+def test_the_same_in_japanese() -> None:
+    assert formats.count(1200, "rig", JAPANESE) == "リグ 1,200 台"
+    assert formats.describe_scarcity(1, JAPANESE) == ("唯一", 100)
+    ages = [formats.format_age(NOW - age, NOW, JAPANESE) for age in (0, 12, 200, 86_400, 172_800)]
+    assert ages == ["たった今", "12 秒前", "3 分前", "24 時間前", "2 日前"]
+    queue = QueueView(active=4, waiting=3, max_active=4)
+    rig = make_rig("a", gpu=None, vram_gb=None, offers=[], status="busy", queue=queue)
+    assert formats.describe_queue(rig, JAPANESE) == "4 スロット中 4 使用中、3 件待ち"

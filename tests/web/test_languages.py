@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from luckrig.protocol.reports import ACTIONS, CATEGORIES, Language
 from luckrig.web import languages
+from luckrig.web.assets import static_files
 from luckrig.web.languages import (
     MAX_ACCEPT_CHARS,
     MAX_ACCEPT_ITEMS,
@@ -78,11 +79,21 @@ def test_templates_ask_for_words_that_exist() -> None:
     for path in (WEB / "templates").glob("*.html"):
         text = path.read_text("utf-8")
         asked |= set(re.findall(r'\bt\("([^"]+)"[,)]', text))
+        asked |= {f"shared.count.{each}" for each in re.findall(r"\|counted\(.([a-z ]+)", text)}
         beginnings |= set(re.findall(r'\bt\("([^"]+)" ~', text))
     assert asked <= english().texts.keys()
     assert len(asked) > 20
     for beginning in beginnings:
         assert any(key.startswith(beginning) for key in english().texts), beginning
+
+
+def test_every_page_brings_what_its_script_says() -> None:
+    """static/app.js: no word is missing, and none comes along for nothing."""
+    (script,) = [file for file in static_files().values() if file.name == "app.js"]
+    code = script.content.decode()
+    asked = set(re.findall(r'\b(?:say|pieces)\("([a-z_]+)"', code))
+    given = {key.removeprefix("shared.live.") for key in english().texts if ".live." in key}
+    assert asked == given
 
 
 def test_plurals_and_numbers() -> None:

@@ -3,20 +3,19 @@
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
-from luckrig.web.pages import (
-    MIN_VRAM_GB_STEPS,
-    Filters,
-    MapPage,
-    descriptor_path,
-    node_path,
-)
+from luckrig.web.map_page import MIN_VRAM_GB_STEPS, Filters, MapPage
+from luckrig.web.pages import descriptor_path, node_path
 from tests.web.rigs import map_page, twelve_rigs
 
 EVERY_FILTER = Filters(
     q="a&b=c",
     gpu="RTX 3090",
+    vendor="nvidia",
     model="qwen3:8b",
+    family="qwen",
     quant="Q4_K_M",
+    tag="#quiet",
+    like="n1x",
     status="available",
     capability="tools",
     min_vram=20,
@@ -49,8 +48,12 @@ def test_every_filter_travels_to_the_next_page() -> None:
     assert query_of(page.next_path) == {
         "q": "a&b=c",
         "gpu": "RTX 3090",
+        "vendor": "nvidia",
         "model": "qwen3:8b",
+        "family": "qwen",
         "quant": "Q4_K_M",
+        "tag": "#quiet",
+        "like": "n1x",
         "status": "available",
         "capability": "tools",
         "min_vram": "20",
@@ -71,7 +74,7 @@ def test_the_json_list_is_the_list_on_the_page() -> None:
 def test_a_chip_takes_exactly_its_own_filter_away() -> None:
     page = filtered()
     whole = query_of(page.first_path)
-    assert len(page.active_filters) == 8
+    assert len(page.active_filters) == 12
     for active in page.active_filters:
         left = query_of(active.without)
         assert len(whole) - len(left) == 1

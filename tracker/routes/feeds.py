@@ -24,6 +24,7 @@ ROBOTS: Final = """\
 User-agent: *
 Disallow: /?
 Disallow: /api/v1/
+Disallow: /compare?
 Disallow: /login
 Disallow: /logout
 Disallow: /me
@@ -33,7 +34,7 @@ Disallow: /report/
 Allow: /
 """
 """Rigs' pages and texts are for everybody. Lists come in as many ways as there are filters, and
-nobody's private page is a crawler's, whatever it asks for there."""
+comparisons as there are sets of rigs; nobody's private page is a crawler's, whatever it asks."""
 
 BADGE_HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "public, max-age=60",

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from luckrig.protocol.account import AccountExport, EraseReply, EraseRequest
-from luckrig.protocol.errors import PeerError
 from luckrig.tracker.routes.http import JSON
 from luckrig.tracker.routes.me_pages import MePages
 from luckrig.tracker.routes.sessions import Browsers, private_page
@@ -40,7 +39,7 @@ class MyDataPages:
         people: People,
         me: MePages,
         renderer: Renderer,
-        site: Callable[[], Site],
+        site: Callable[[Request], Site],
     ) -> None:
         self._browsers = browsers
         self._people = people
@@ -71,11 +70,13 @@ class MyDataPages:
         session, fields = await self._browsers.posted(request)
         typed = fields.get("user_id", "").strip()
         if typed != session.user_id:
-            error = PeerError("invalid_request", "This isn't your id; nothing was deleted.")
-            return await self._me.page(session, error=error, draft={"user_id": ""})
+            problem = str(self._site(request).words("me.delete.wrong"))
+            return await self._me.page(
+                request, session, problem=problem, status=400, draft={"user_id": ""}
+            )
         reply = await self._people.erase(EraseRequest(user_id=typed), asked_by=session.user_id)
         await self._browsers.end(session)
-        page = GonePage(site=self._site(), erased=reply.erased, held=reply.held)
+        page = GonePage(site=self._site(request), erased=reply.erased, held=reply.held)
         response = private_page(self._renderer, page)
         self._browsers.forget(response)
         return response

@@ -1,32 +1,41 @@
-"""The pages for people: the map, a rig, errors, static files."""
+"""The pages for people: the map, the console, errors, static files."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from luckrig.protocol.descriptor import verify_descriptor
 from luckrig.protocol.errors import LuckrigError, PeerError
 from luckrig.protocol.ids import is_node_id
-from luckrig.protocol.wire import NodeDetail, NodeView
-from luckrig.tracker.domain.listing import NodeQuery
+from luckrig.protocol.wire import NodeDetail
+from luckrig.tracker.routes.packing import Packable, pack, send
 from luckrig.tracker.routes.query import MapQuery, parse_query
+from luckrig.tracker.routes.recent import RecentPages
 from luckrig.tracker.routes.sites import Sites
+from luckrig.tracker.service.nodes import LikedRig as RigToBeLike
 from luckrig.tracker.service.nodes import NodeService
 from luckrig.web.assets import StaticFile
 from luckrig.web.headers import STATIC_HEADERS
-from luckrig.web.pages import Choices, ErrorPage, Filters, MapPage, RigPage, Totals, View
+from luckrig.web.map_page import (
+    Choices,
+    Filters,
+    LikedRig,
+    MapPage,
+    ScarceNow,
+    Totals,
+    View,
+)
+from luckrig.web.pages import ErrorPage, Site
 from luckrig.web.render import Renderer
 from luckrig.web.taste_page import TastePage
 
 MAX_PLOTTED: Final = 200
-MAX_CHOICES: Final = 100
-"""Suggestions in the filter form; the fields take any text all the same."""
 
+_OF_PAGES: Final = frozenset(("view", "lang"))
+"""What only pages know in a query."""
 _VIEWS: Final[Mapping[str, View]] = {"table": "table"}
 
 
@@ -45,56 +54,63 @@ class Pages:
         self._renderer = renderer
         self._files = files
         self._sites = sites
+        self._recent = RecentPages()
 
     def routes(self) -> list[Route]:
         """Every page's route."""
         return [
             Route("/", self.show_map),
-            Route("/nodes/{node_id}", self.show_node),
             Route("/taste/{node_id}", self.show_taste),
             Route("/static/{name:path}", self.send_static),
         ]
 
     async def show_map(self, request: Request) -> Response:
         """GET /."""
-        items = [(name, value) for name, value in request.query_params.multi_items()]
-        view = _VIEWS.get(dict(items).get("view", ""), "cards")
-        query = parse_query([item for item in items if item[0] != "view"], MapQuery)
-        chosen = await self._nodes.page(query.selection())
-        plotted = await self._nodes.page(_from_the_start(query))
-        everything = await self._nodes.all_views()
-        page = MapPage(
-            site=self._sites.english(),
-            totals=_totals(everything),
-            nodes=chosen.nodes,
-            matching=chosen.total,
-            plotted=plotted.nodes,
+        items = dict(request.query_params.multi_items())
+        view = _VIEWS.get(items.get("view", ""), "cards")
+        asked = [item for item in request.query_params.multi_items() if item[0] not in _OF_PAGES]
+        query = parse_query(asked, MapQuery)
+        site = self._sites.of(request)
+        # Who comes, goes or changes what it offers is seen at once; statuses a second later.
+        stamp = (site.now, await self._nodes.generation())
+        key = (request.url.query, site.words.language)
+        body = self._recent.get(key, stamp)
+        if body is None:
+            html = self._renderer.render_map(await self._map_page(query, view, site))
+            body = pack(html.encode())
+            self._recent.put(key, stamp, body)
+        headers = {"Content-Type": "text/html; charset=utf-8", "Vary": "Accept-Language"}
+        return send(request, body, headers)
+
+    async def _map_page(self, query: MapQuery, view: View, site: Site) -> MapPage:
+        seen = await self._nodes.map(query.selection(), plotted=MAX_PLOTTED)
+        summary, names = seen.summary, seen.summary.names
+        return MapPage(
+            site=site,
+            totals=Totals(
+                rigs=summary.rigs,
+                answering=summary.answering,
+                models=summary.models,
+                gpus=summary.gpus,
+            ),
+            nodes=seen.page.nodes,
+            matching=seen.page.total,
+            plotted=seen.plotted,
+            scarce=[ScarceNow(**asdict(each)) for each in seen.scarce],
+            liked=None if seen.liked is None else _liked(seen.liked),
             filters=_filters(query),
-            choices=_choices(everything),
+            choices=Choices(**names._asdict()),
             view=view,
             after=query.after,
-            next_cursor=chosen.next,
+            next_cursor=seen.page.next,
         )
-        return HTMLResponse(self._renderer.render_map(page))
-
-    async def show_node(self, request: Request) -> Response:
-        """GET /nodes/{node_id}."""
-        detail = await self._detail(request)
-        descriptor = verify_descriptor(bytes(detail.descriptor))
-        page = RigPage(
-            site=self._sites.english(),
-            node=detail.node,
-            signed_at=descriptor.created_at,
-            reach=detail.reach,
-            audit=detail.audit,
-        )
-        return HTMLResponse(self._renderer.render_node(page))
 
     async def show_taste(self, request: Request) -> Response:
         """GET /taste/{node_id}."""
         detail = await self._detail(request)
         page = TastePage(site=self._sites.of(request), node=detail.node)
-        return HTMLResponse(self._renderer.render(page), headers={"Vary": "Accept-Language"})
+        headers = {"Vary": "Accept-Language", "Content-Security-Policy": page.policy}
+        return HTMLResponse(self._renderer.render(page), headers=headers)
 
     async def _detail(self, request: Request) -> NodeDetail:
         node_id = request.path_params["node_id"]
@@ -108,7 +124,7 @@ class Pages:
         if file is None:
             raise PeerError("not_found", "No such file.")
         headers = {**STATIC_HEADERS, "Content-Type": file.media_type}
-        return Response(file.content, headers=headers)
+        return send(request, Packable(file.content, file.packed), headers)
 
     def error(self, request: Request, error: LuckrigError) -> Response:
         """The page for an error, in the visitor's language."""
@@ -127,46 +143,25 @@ class Pages:
         return HTMLResponse(self._renderer.render(page), error.status, headers)
 
 
-def _from_the_start(query: MapQuery) -> NodeQuery:
-    return msgspec.structs.replace(query, after=None, limit=MAX_PLOTTED).selection()
-
-
-def _totals(nodes: Iterable[NodeView]) -> Totals:
-    nodes = list(nodes)
-    return Totals(
-        rigs=len(nodes),
-        answering=sum(node.status in ("available", "busy") for node in nodes),
-        models=len({offer.model for node in nodes for offer in node.offers}),
-        gpus=len({node.hardware.gpu for node in nodes if node.hardware.gpu}),
+def _liked(rig: RigToBeLike) -> LikedRig:
+    return LikedRig(
+        node_id=rig.node_id, name=rig.name, gpu=rig.gpu, ram_bytes=rig.likeness.ram_bytes
     )
 
 
-def _choices(nodes: Iterable[NodeView]) -> Choices:
-    gpus: Counter[str] = Counter()
-    models: Counter[str] = Counter()
-    quants: Counter[str] = Counter()
-    for node in nodes:
-        gpus.update([node.hardware.gpu] if node.hardware.gpu else [])
-        models.update(offer.model for offer in node.offers)
-        quants.update(offer.quantization for offer in node.offers if offer.quantization)
-    return Choices(gpus=_common(gpus), models=_common(models), quants=_common(quants))
-
-
-def _common(names: Counter[str]) -> list[str]:
-    return sorted(name for name, _ in names.most_common(MAX_CHOICES))
-
-
 def _filters(query: MapQuery) -> Filters:
-    sort: Literal["scarcity", "newest", "name"]
-    sort = "scarcity" if query.sort == "last_seen" else query.sort
     return Filters(
         q=query.q or "",
         gpu=query.gpu or "",
+        vendor=query.vendor or "",
         model=query.model or "",
+        family=query.family or "",
         quant=query.quant or "",
+        tag=query.tag or "",
+        like=query.selection().like or "",
         status=query.status or "",
         capability=query.capability or "",
         min_vram=query.min_vram,
         min_context=query.min_context,
-        sort=sort,
+        sort=query.sort,
     )

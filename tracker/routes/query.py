@@ -1,5 +1,6 @@
 """Query strings: the map's, the same for the API and the page, and the descriptor log's."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Final, TypeVar, get_args
@@ -8,6 +9,7 @@ import msgspec
 
 from luckrig.protocol.descriptor import Capability
 from luckrig.protocol.errors import PeerError
+from luckrig.protocol.ids import NODE_ID_PATTERN
 from luckrig.protocol.names import Vendor
 from luckrig.protocol.wire import NodeStatus
 from luckrig.tracker.domain.listing import NodeQuery, Sort
@@ -21,6 +23,8 @@ MAX_LOG_ENTRIES: Final = 1000
 
 Query = TypeVar("Query")
 
+_NODE_ID: Final = re.compile(rf"(?<![a-z0-9]){NODE_ID_PATTERN.strip('^$')}(?![a-z0-9])")
+
 _Name = Annotated[str, msgspec.Meta(max_length=120)]
 _Gigabytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
@@ -29,7 +33,8 @@ _Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 class MapFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which rigs, in which order; an empty value is the same as none.
 
-    min_vram: GB. min_context: tokens.
+    min_vram: GB. min_context: tokens. like: a rig's id, or text with one in it, such as the address
+    of its page.
     """
 
     q: _Name | None = None
@@ -38,6 +43,8 @@ class MapFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     model: _Name | None = None
     family: _Name | None = None
     quant: _Name | None = None
+    tag: _Name | None = None
+    like: _Name | None = None
     min_context: _Tokens | None = None
     min_vram: _Gigabytes | None = None
     status: NodeStatus | None = None
@@ -53,12 +60,20 @@ class MapFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             model=self.model,
             family=self.family,
             quant=self.quant,
+            tag=self.tag,
+            like=None if self.like is None else _read_id(self.like),
             min_context=self.min_context,
             min_vram_bytes=None if self.min_vram is None else self.min_vram * _GB,
             status=self.status,
             capability=self.capability,
             sort=self.sort,
         )
+
+
+def _read_id(text: str) -> str:
+    """The rig's id in a text; the text itself, which is like no rig, where there is none."""
+    found = _NODE_ID.search(text)
+    return text if found is None else found[0]
 
 
 class MapQuery(MapFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,15 +123,27 @@ _COUNT: Final[dict[str, object]] = {"type": "integer", "minimum": 0}
 FILTER_PARAMETERS: Final = (
     _query("q", "Words in name, GPU, models or note.", _TEXT),
     _query("gpu", "GPU in any common spelling: rtx4090, NVIDIA GeForce RTX 4090.", _TEXT),
-    _query("vendor", "Who made the GPU.", _choice(Vendor)),
+    _query("vendor", "Who made the GPU; `cpu` for rigs without one.", _choice(Vendor)),
     _query("model", "Model name.", _TEXT),
     _query("family", "Model family.", _TEXT),
     _query("quant", "Quantisation, such as Q4_K_M.", _TEXT),
+    _query("tag", "A tag: a #word of the owner's note, with or without #.", _TEXT),
+    _query(
+        "like",
+        "A rig's id: rigs with the same GPU, or, if it has none, without one and with about as "
+        "much RAM. No rig is like one that isn't listed.",
+        _TEXT,
+    ),
     _query("min_context", "At least this many tokens of context.", _COUNT),
     _query("min_vram", "At least this much GPU memory, GB.", _COUNT),
     _query("status", "State of the rig.", _choice(NodeStatus)),
     _query("capability", "What the model can do.", _choice(Capability)),
-    _query("sort", "Order; scarcest first unless said otherwise.", _choice(Sort)),
+    _query(
+        "sort",
+        "Order; scarcest first unless said otherwise. `measured`: by tokens a second that users "
+        "measured and shared, rigs without any last; `context` is claimed.",
+        _choice(Sort),
+    ),
 )
 QUERY_PARAMETERS: Final = (
     *FILTER_PARAMETERS,

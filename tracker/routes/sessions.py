@@ -61,23 +61,23 @@ class Browsers:
         """What each form of a session carries, as `csrf`."""
         return self._sessions.csrf_token(session)
 
-    async def enter(self, request: Request) -> Response:
-        """POST /login: use a code up. The browser's earlier session, if it has one, ends."""
+    async def enter(self, request: Request, *, to: str) -> Response:
+        """Use a code up, and go there. The browser's earlier session, if it has one, ends."""
         check_same_site(request, hosts=self._hosts)
         fields = await read_form(request)
         secret, _ = await self._sessions.enter(fields.get("code", ""))
         earlier = self._read_cookie(request)
         if earlier is not None:
             await self._sessions.leave(earlier)
-        response = RedirectResponse("/me", 303, _NO_STORE)
+        response = RedirectResponse(to, 303, _NO_STORE)
         self._set_cookie(response, secret, max_age=SESSION_SECONDS)
         return response
 
-    async def leave(self, request: Request) -> Response:
-        """POST /logout."""
+    async def leave(self, request: Request, *, to: str) -> Response:
+        """End the session that a form names, and go there."""
         session, _ = await self.posted(request)
         await self._sessions.leave(session.secret)
-        response = RedirectResponse("/", 303, _NO_STORE)
+        response = RedirectResponse(to, 303, _NO_STORE)
         self.forget(response)
         return response
 
@@ -116,7 +116,8 @@ class Browsers:
 
 
 class SessionRoutes:
-    """The handlers of signing in. site: what pages say of this tracker."""
+    """The handlers of signing in. site: what pages say of this tracker, in the language of the
+    request."""
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class SessionRoutes:
         signed: SignedRequests,
         networks: ClientNetworks,
         renderer: Renderer,
-        site: Callable[[], Site],
+        site: Callable[[Request], Site],
         public_url: str,
     ) -> None:
         self._sessions = sessions
@@ -142,16 +143,24 @@ class SessionRoutes:
         """The pages."""
         return [
             Route("/login/{code}", self.show_login, methods=["GET"]),
-            Route("/login", self._browsers.enter, methods=["POST"]),
-            Route("/logout", self._browsers.leave, methods=["POST"]),
+            Route("/login", self.enter, methods=["POST"]),
+            Route("/logout", self.leave, methods=["POST"]),
         ]
 
     async def show_login(self, request: Request) -> Response:
         """GET /login/{code}: a button. Looking at it changes nothing, so that no preview of the
         address signs anybody in."""
         code = request.path_params["code"]
-        page = LoginPage(site=self._site(), code=code, user_id=self._sessions.whose(code))
+        page = LoginPage(site=self._site(request), code=code, user_id=self._sessions.whose(code))
         return private_page(self._renderer, page)
+
+    async def enter(self, request: Request) -> Response:
+        """POST /login."""
+        return await self._browsers.enter(request, to=self._site(request).link("/me"))
+
+    async def leave(self, request: Request) -> Response:
+        """POST /logout."""
+        return await self._browsers.leave(request, to=self._site(request).link("/"))
 
     async def make_login(self, request: Request) -> Response:
         """POST /api/v1/sessions."""
@@ -177,7 +186,8 @@ class SessionRoutes:
 
 def private_page(renderer: Renderer, page: Page, *, status: int = 200) -> Response:
     """A page for somebody in particular."""
-    return HTMLResponse(renderer.render(page), status_code=status, headers=_NO_STORE)
+    headers = {**_NO_STORE, "Vary": "Accept-Language"}
+    return HTMLResponse(renderer.render(page), status_code=status, headers=headers)
 
 
 def private_redirect(path: str) -> Response:

@@ -1,5 +1,6 @@
 // What scripts add to pages that work without them: copy buttons, ages that grow, statuses that
-// stay true. Reads the tracker's own API, sends nothing, keeps nothing.
+// stay true. Reads the tracker's own API, sends nothing, keeps nothing. Speaks the page's language:
+// the texts come with it, in #live-words.
 
 const POLL_MS = 10_000;
 const SLOWEST_POLL_MS = 120_000;
@@ -12,24 +13,44 @@ const TIMEOUT_MS = 8_000;
 const skew = Number(document.body.dataset.now) - Date.now() / 1000;
 const now = () => Math.floor(Date.now() / 1000 + skew);
 
+const language = document.documentElement.lang;
+const texts = new Map(
+  [...document.querySelectorAll("#live-words > [data-live]")].map((word) => [
+    word.dataset.live,
+    { one: word.dataset.one ?? word.textContent, other: word.textContent },
+  ]),
+);
+
+/** A text of the page, cut at its placeholders, each of which is given by its value. */
+function pieces(name, values) {
+  const text = texts.get(name)[values.n === 1 ? "one" : "other"];
+  return text.split(/\{([a-z]+)\}/).map((piece, index) => (index % 2 ? values[piece] : piece));
+}
+
+/** Numbers get their thousands separated, as web/languages.py does it. */
+function say(name, values = {}) {
+  return pieces(name, values)
+    .map((piece) => (typeof piece === "number" ? piece.toLocaleString(language) : piece))
+    .join("");
+}
+
 /** The same steps as format_age in web/formats.py. */
 function age(at) {
   const seconds = now() - at;
-  if (seconds < 5) return "just now";
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 2 * 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  if (seconds < 30 * 86400) return `${Math.floor(seconds / 86400)} days ago`;
+  if (seconds < 5) return say("just_now");
+  if (seconds < 60) return say("seconds_ago", { n: seconds });
+  if (seconds < 3600) return say("minutes_ago", { n: Math.floor(seconds / 60) });
+  if (seconds < 2 * 86400) return say("hours_ago", { n: Math.floor(seconds / 3600) });
+  if (seconds < 30 * 86400) return say("days_ago", { n: Math.floor(seconds / 86400) });
   return new Date(at * 1000).toISOString().slice(0, 10);
 }
 
-/** The same words as describe_queue in web/formats.py. */
+/** The same choices as describe_queue in web/formats.py. */
 function queueText({ status, queue }) {
   if (!queue || (status !== "available" && status !== "busy")) return "";
-  const slots = `${queue.max_active.toLocaleString("en")} slot${queue.max_active === 1 ? "" : "s"}`;
-  if (!queue.active && !queue.waiting) return `idle, ${slots} free`;
-  const text = `${queue.active} of ${slots} busy`;
-  return queue.waiting ? `${text}, ${queue.waiting} waiting` : text;
+  const { active, waiting, max_active: n } = queue;
+  if (!active && !waiting) return say("idle", { n });
+  return waiting ? say("waiting", { n, active, waiting }) : say("slots", { n, active });
 }
 
 function refreshAges() {
@@ -44,7 +65,7 @@ function clockText(at) {
   const isSoon = at - now() < 20 * 3600;
   const day = at - now() < 6 * 86400 ? { weekday: "short" } : { month: "short", day: "numeric" };
   const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-  return new Intl.DateTimeFormat("en", isSoon ? clock : { ...day, ...clock }).format(at * 1000);
+  return new Intl.DateTimeFormat(language, isSoon ? clock : { ...day, ...clock }).format(at * 1000);
 }
 
 /** When a paused rig opens, as the macro `opens` in _parts.html says it, but in local time. */
@@ -56,7 +77,7 @@ function showOpens(part, at) {
   time.dataset.opens = String(at);
   time.dateTime = new Date(at * 1000).toISOString();
   time.textContent = clockText(at);
-  part.replaceChildren("opens ", time);
+  part.replaceChildren(...pieces("opens", { when: time }));
 }
 
 function localiseOpenings() {
@@ -79,7 +100,7 @@ function showSeen(part, at) {
   let time = part.querySelector("time");
   if (!time) {
     time = document.createElement("time");
-    part.replaceChildren("seen ", time);
+    part.replaceChildren(...pieces("seen", { when: time }));
   }
   time.dataset.at = String(at);
   time.dateTime = new Date(at * 1000).toISOString();
@@ -95,7 +116,7 @@ function show(node) {
     showOpens(box.querySelector("[data-part=opens]"), node.opens_at);
     showSeen(box.querySelector("[data-part=seen]"), node.last_seen_at);
   }
-  const mark = document.querySelector(`.marks a[href="/nodes/${CSS.escape(node.id)}"] use`);
+  const mark = document.querySelector(`.marks a[href^="/nodes/${CSS.escape(node.id)}"] use`);
   if (mark && document.getElementById(`s-${node.status}`)) mark.setAttribute("href", `#s-${node.status}`);
 }
 
@@ -130,7 +151,7 @@ function forgetMissing(nodes) {
 function forget(box) {
   showStatus(box, "unknown");
   const word = box.querySelector("[data-part=status] > span");
-  if (word) word.textContent = "no longer on this list";
+  if (word) word.textContent = say("gone");
 }
 
 /** One rig of this page: what an event of the tracker says of it. */
@@ -197,10 +218,10 @@ function keepFresh(path, events) {
       nodes.forEach(show);
       forgetMissing(nodes);
       wait = isLive ? LIVE_POLL_MS : POLL_MS;
-      tell(isLive ? "Statuses change as they happen." : "Statuses refresh every 10 seconds.");
+      tell(isLive ? say("as_it_happens") : say("every_ten_seconds"));
     } catch {
       wait = Math.min(wait * 2, SLOWEST_POLL_MS);
-      tell("The tracker doesn’t answer; statuses may be old.");
+      tell(say("may_be_old"));
     }
     running = false;
     schedule();

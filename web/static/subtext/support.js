@@ -9,8 +9,9 @@ export async function whyNotSealed() {
   if (!globalThis.crypto?.subtle) {
     return (
       "Sealing needs the browser's cryptography, and browsers lend it only to pages from https " +
-      "or localhost. Open this page under its https address, or on the machine that serves it, " +
-      "as localhost."
+      "or from this very machine. Open this page under an https address, use `luckrig connect` " +
+      `instead, or, if you may log in there, run \`${forwardCommand(location)}\` and open ` +
+      `${forwardedAddress(location)}.`
     );
   }
   try {
@@ -23,3 +24,21 @@ export async function whyNotSealed() {
     );
   }
 }
+
+/** @param {Location | URL} place a page over plain http */
+const localPort = ({ port }) => (Number(port) >= 1024 ? Number(port) : 8080);
+
+/**
+ * What makes a port of this machine lead to a page's server: protocol/address.py, forwarded_port.
+ *
+ * @param {Location | URL} place
+ */
+const forwardCommand = (place) =>
+  `ssh -L ${localPort(place)}:${place.hostname}:${place.port || 80} ${place.hostname.replace(/^\[|\]$/g, "")}`;
+
+/**
+ * The same page, through that port.
+ *
+ * @param {Location | URL} place
+ */
+const forwardedAddress = (place) => `http://localhost:${localPort(place)}${place.pathname}${place.search}`;

@@ -3,10 +3,13 @@
 import { utf8 } from "../subtext/bytes.js";
 import { chunksOf } from "../subtext/carrier.js";
 import { SealedRig } from "../subtext/rig.js";
+import { TasteError } from "./errors.js";
 import { CAUTIOUS } from "./tracker.js";
 
 const PATH = "/v1/chat/completions";
+const HEALTH_PATH = "/health";
 const OWN_HEADER = /^luckrig-/;
+const PROBE_MS = 5000;
 
 /** @typedef {"plain" | "subtext"} Mode */
 
@@ -28,18 +31,20 @@ const OWN_HEADER = /^luckrig-/;
  * @property {AsyncIterable<Uint8Array>} stream
  */
 
-/** A rig behind the tracker's relay. */
+/** A rig behind the tracker's relay, or at an address of its own. */
 export class Rig {
-  #url;
+  #base;
+  #isDirect;
   #sealed;
   #onSent = () => {};
   /** @type {Record<string, string>} */
   #visible = {};
 
-  /** @param {{baseUrl: string, nodeId: string}} rig baseUrl ends with /v1 */
-  constructor({ baseUrl, nodeId }) {
-    this.#url = baseUrl.replace(/\/v1$/, "") + PATH;
-    this.#sealed = new SealedRig({ baseUrl, nodeId, fetch: (url, init) => this.#fetch(url, init) });
+  /** @param {{baseUrl: string, nodeId: string, way: string}} rig baseUrl ends with /v1; way: web/ways.py */
+  constructor({ baseUrl, nodeId, way }) {
+    this.#base = new URL(baseUrl).href.replace(/\/v1$/, "");
+    this.#isDirect = way === "direct";
+    this.#sealed = new SealedRig({ baseUrl, nodeId, fetch: (url, init) => this.#fetch(String(url), init) });
   }
 
   /**
@@ -58,14 +63,15 @@ export class Rig {
   /** @param {Asking} asking */
   async #askPlain({ body, token, proof, signal }) {
     const bytes = utf8(JSON.stringify(body));
-    const signed = { method: "POST", url: this.#url, body: bytes, token };
+    const url = this.#base + PATH;
+    const signed = { method: "POST", url, body: bytes, token };
     const headers = {
       authorization: `DPoP ${token}`,
       "content-type": "application/json",
       dpop: await proof.prove(signed),
     };
     const asked = { ...CAUTIOUS, method: "POST", headers, body: bytes, signal };
-    const response = await this.#fetch(this.#url, asked);
+    const response = await this.#fetch(url, asked);
     return {
       status: response.status,
       contentType: response.headers.get("content-type") ?? "",
@@ -75,15 +81,46 @@ export class Rig {
   }
 
   /**
-   * @param {RequestInfo | URL} url
+   * @param {string} url as the rig knows it, and as it is signed
    * @param {RequestInit} [init]
    */
   async #fetch(url, init) {
     // The list of sealing keys is asked for before, with GET, and is no part of the request.
     if (init?.method === "POST") this.#onSent();
-    const response = await globalThis.fetch(url, init);
+    const response = await this.#reach(url, init);
     const own = [...response.headers].filter(([name]) => OWN_HEADER.test(name));
     this.#visible = Object.fromEntries(own);
     return response;
+  }
+
+  /**
+   * @param {string} url
+   * @param {RequestInit} [init]
+   */
+  async #reach(url, init) {
+    // The relay is where this page is, whatever people call that: a forwarded port, for example.
+    if (!this.#isDirect) return globalThis.fetch(location.origin + new URL(url).pathname, init);
+    try {
+      return await globalThis.fetch(url, init);
+    } catch {
+      init?.signal?.throwIfAborted();
+      throw new TasteError((await this.#answers(init?.signal)) ? "not_for_pages" : "rig_unreachable");
+    }
+  }
+
+  /**
+   * Browsers say nothing of why a request failed. One whose answer nobody may read fails only when
+   * there is no answer.
+   *
+   * @param {AbortSignal | null} [signal]
+   */
+  async #answers(signal) {
+    const until = AbortSignal.any([AbortSignal.timeout(PROBE_MS), ...(signal ? [signal] : [])]);
+    const { cache, credentials, referrerPolicy } = CAUTIOUS;
+    const asked = { cache, credentials, referrerPolicy, mode: /** @type {const} */ ("no-cors"), signal: until };
+    return globalThis.fetch(this.#base + HEALTH_PATH, asked).then(
+      () => true,
+      () => false,
+    );
   }
 }

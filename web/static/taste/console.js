@@ -1,16 +1,20 @@
 // The console: what its buttons do.
 
+import { TicketHolder } from "../queue/board.js";
 import { Rig } from "./ask.js";
 import { byId } from "./elements.js";
 import { readQuestion } from "./form.js";
 import { makeIdentity } from "./identity.js";
 import { Run } from "./run.js";
 import { Sharing } from "./sharing.js";
-import { Shelf } from "./shelf.js";
+import { download, Shelf } from "./shelf.js";
+import { Talk } from "./talk.js";
 import { Tracker } from "./tracker.js";
 import { AnswerView } from "./view.js";
 
-const OWN_CODES = new Set(["unreachable", "cut_off", "too_long", "invite_needed", "closed"]);
+const OWN_CODES = new Set([
+  "unreachable", "rig_unreachable", "not_for_pages", "cut_off", "too_long", "invite_needed", "closed", "cancelled",
+]);
 const FINISHES = new Set(["length", "content_filter", "tool_calls"]);
 const ACCEPTED = "accepted";
 
@@ -18,7 +22,9 @@ const ACCEPTED = "accepted";
  * @typedef {object} RigFacts
  * @property {string} nodeId
  * @property {string} baseUrl
+ * @property {string} way web/ways.py
  * @property {string} rootId the tracker's
+ * @property {string} tracker its origin, as it calls itself
  * @property {string} name
  * @property {string} gpu
  * @property {string} vram in bytes, empty if it isn't known
@@ -32,6 +38,8 @@ export class TasteConsole {
   #rig;
   #sharing;
   #shelf;
+  #holder;
+  #talk;
   /** @type {Tracker | null} */
   #tracker = null;
   /** @type {import("./identity.js").Identity | null} */
@@ -53,6 +61,8 @@ export class TasteConsole {
     this.#rig = new Rig(facts);
     this.#sharing = new Sharing(say);
     this.#shelf = new Shelf(store, say);
+    this.#holder = new TicketHolder(facts);
+    this.#talk = new Talk(say);
   }
 
   /** Show it, and listen. */
@@ -67,6 +77,7 @@ export class TasteConsole {
       void this.#ask();
     };
     byId("stop").onclick = () => this.stop();
+    byId("anew").onclick = () => this.#beginAnew();
     byId("forget").onclick = () => this.#forget();
     byId("prompt").onkeydown = (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("form").requestSubmit();
@@ -81,6 +92,12 @@ export class TasteConsole {
     this.#running?.abort();
   }
 
+  #beginAnew() {
+    this.#talk.clear();
+    new AnswerView(this.#say).state(this.#say("anew_ready"));
+    byId("prompt").focus();
+  }
+
   async #accept() {
     await this.#store.put("caveats", this.#facts.nodeId, ACCEPTED);
     byId("caveat").hidden = true;
@@ -90,23 +107,27 @@ export class TasteConsole {
 
   async #ask() {
     if (this.#running) return;
-    const question = readQuestion();
+    const asked = readQuestion();
     const view = new AnswerView(this.#say);
-    if (!question) {
+    if (!asked) {
       view.state(this.#say("tools_wrong"));
       return;
     }
+    const question = this.#talk.join(asked);
     this.#running = new AbortController();
     byId("state").scrollIntoView({ block: "nearest" }); // on a phone the answer is below the form
     byId("send").disabled = true;
     byId("stop").disabled = false;
+    byId("anew").disabled = true; // what is being answered belongs to this one
     try {
       this.#over = this.#run(question, view, this.#running.signal);
       await this.#over;
     } finally {
       this.#running = null;
+      this.#holder.drop();
       byId("send").disabled = false;
       byId("stop").disabled = true;
+      byId("anew").disabled = false;
     }
   }
 
@@ -131,13 +152,14 @@ export class TasteConsole {
         token: () => tracker.token(nodeId, how),
         dropToken: () => tracker.dropToken(nodeId),
         proof: identity.proof,
-        asked: { ...this.#asked(question), tracker: location.origin },
+        asked: { ...this.#asked(question), tracker: this.#facts.tracker },
         signal,
       },
       this.#listener(view),
     );
     const result = await run.finish();
     this.#end(result, view);
+    if (result.outcome !== "failed") this.#talk.answered(question, view.text);
     if (result.replay) await this.#shelf.keep(result.replay.id, result.replay.file);
     const { witnessed } = result;
     if (witnessed) this.#sharing.offer({ ...witnessed, nodeId }, { proof: identity.proof, tracker, view });
@@ -151,8 +173,8 @@ export class TasteConsole {
   async #who(view) {
     if (!this.#identity || !this.#tracker) {
       this.#identity = await makeIdentity(this.#store);
-      const { rootId } = this.#facts;
-      this.#tracker = new Tracker({ identity: this.#identity, origin: location.origin, rootId });
+      const { rootId, tracker: name } = this.#facts;
+      this.#tracker = new Tracker({ identity: this.#identity, name, rootId });
       byId("user-id").textContent = this.#identity.userId;
     }
     view.state(this.#say(this.#identity.isNew ? "key_made" : "token"));
@@ -183,7 +205,9 @@ export class TasteConsole {
   #listener(view) {
     return {
       onSent: () => view.state(this.#say("sent")),
-      onQueue: ({ position, eta }) => {
+      onQueue: (place) => {
+        const { position, eta } = place;
+        this.#holder.hold(place);
         const known = { position, eta: Math.round(eta ?? 0) };
         view.state(this.#say(eta === null ? "queued_unknown" : "queued", known));
         view.figures.show("queue", String(position));
@@ -204,7 +228,7 @@ export class TasteConsole {
     const { outcome, error, finish, headers, timing, tokens, meter } = result;
     const code = error?.code ?? "";
     if (outcome === "cut") view.state(this.#say("cut"));
-    else if (OWN_CODES.has(code)) view.state(this.#say(code));
+    else if (OWN_CODES.has(code)) view.state(this.#say(code, this.#places()));
     else if (error) view.state(this.#say("failed", error));
     else view.state(this.#say(finish && FINISHES.has(finish) ? `finish_${finish}` : "complete"));
     byId("invite-line").hidden = code !== "invite_needed" && byId("invite-line").hidden;
@@ -222,8 +246,13 @@ export class TasteConsole {
    */
   #save({ replay }, view) {
     if (!replay) return;
-    this.#shelf.download(replay.id, replay.file);
+    download(replay.id, replay.file);
     view.state(this.#say("saved"));
+  }
+
+  /** What texts about connections name. */
+  #places() {
+    return { address: new URL(this.#facts.baseUrl).origin, page: location.origin };
   }
 
   /** The first press asks, the second forgets. */
@@ -241,6 +270,7 @@ export class TasteConsole {
     await this.#store.clear();
     this.#identity = null;
     this.#tracker = null;
+    this.#talk.clear();
     byId("user-id").textContent = "–";
     button.textContent = button.dataset.label;
     byId("state").textContent = this.#say("forgotten");

@@ -1,6 +1,7 @@
 /**
  * What went wrong, for people. `code` is one of luckrig's codes (docs/PROTOCOL.md), or one of the
- * page's own, which name a text: `unreachable`, `cut_off`, `too_long`, `invite_needed`, `closed`.
+ * page's own, which name a text: `unreachable`, `rig_unreachable`, `not_for_pages`, `cut_off`,
+ * `too_long`, `invite_needed`, `closed`.
  */
 export class TasteError extends Error {
   /**

@@ -1,12 +1,10 @@
 // The four figures above an answer: by this browser's clock, while it streams and in the end.
 
 import { byId } from "./elements.js";
-
-const UNKNOWN = "–";
+import { formatNumber, formatTime, UNKNOWN } from "./numbers.js";
 
 export class FiguresView {
   #say;
-  #language = document.documentElement.lang;
 
   /** @param {import("./words.js").Say} say */
   constructor(say) {
@@ -29,9 +27,9 @@ export class FiguresView {
    * @param {import("./meter.js").Meter} meter
    */
   live(meter) {
-    if (meter.pieces === 1) this.show("ttft", this.#time(meter.ttftMs));
-    this.show("tokens", this.#say("about", { n: this.#number(meter.pieces) }));
-    if (meter.liveRate !== null) this.show("speed", this.#number(meter.liveRate, 1));
+    if (meter.pieces === 1) this.show("ttft", formatTime(meter.ttftMs, this.#say));
+    this.show("tokens", this.#say("about", { n: formatNumber(meter.pieces) }));
+    if (meter.liveRate !== null) this.show("speed", formatNumber(meter.liveRate, 1));
   }
 
   /**
@@ -40,24 +38,9 @@ export class FiguresView {
    * @param {Record<string, any> | null} timing the rig's
    */
   final(meter, tokens, timing) {
-    if (tokens !== null) this.show("tokens", this.#number(tokens));
+    if (tokens !== null) this.show("tokens", formatNumber(tokens));
     const rate = meter.finalRate(tokens);
-    this.show("speed", rate === null ? UNKNOWN : this.#number(rate, 1));
-    if (typeof timing?.queue_ms === "number") this.show("queue", this.#time(timing.queue_ms));
-  }
-
-  /** @param {number | null} ms */
-  #time(ms) {
-    if (ms === null) return UNKNOWN;
-    if (ms < 1000) return this.#say("milliseconds", { n: this.#number(ms) });
-    return this.#say("seconds", { n: this.#number(ms / 1000, 2) });
-  }
-
-  /**
-   * @param {number} value
-   * @param {number} [digits]
-   */
-  #number(value, digits = 0) {
-    return value.toLocaleString(this.#language, { maximumFractionDigits: digits });
+    this.show("speed", rate === null ? UNKNOWN : formatNumber(rate, 1));
+    if (typeof timing?.queue_ms === "number") this.show("queue", formatTime(timing.queue_ms, this.#say));
   }
 }

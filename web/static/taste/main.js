@@ -17,29 +17,30 @@ function block(text) {
  * Why this page can't ask the rig, and what to do instead; null when it can.
  *
  * @param {import("./words.js").Say} say
- * @param {string} baseUrl
+ * @param {DOMStringMap} facts
  * @returns {Promise<string | null>}
  */
-async function whyNot(say, baseUrl) {
+async function whyNot(say, facts) {
   if (!globalThis.isSecureContext || !globalThis.crypto?.subtle) {
     return say("insecure");
   }
-  const { origin } = new URL(baseUrl);
-  if (origin !== location.origin) return say("other_address", { address: origin });
+  const { origin } = new URL(facts.tracker ?? "");
+  // A rig at its own address answers pages of that origin only; the relay is wherever this page is.
+  if (facts.way === "direct" && origin !== location.origin) return say("other_address", { address: origin });
   return (await whyNotSealed()) === null ? null : say("too_old");
 }
 
 async function start() {
   const say = readWords(byId("words"));
   const facts = byId("console").dataset;
-  const why = await whyNot(say, facts.baseUrl);
+  const why = await whyNot(say, facts);
   if (why !== null) {
     block(why);
     return;
   }
   const store = await BrowserStore.open();
   byId("user-id").textContent = (await loadIdentity(store))?.userId ?? "–";
-  await new TasteConsole({ ...facts }, store, say).start();
+  await new TasteConsole(/** @type {any} */ ({ ...facts }), store, say).start();
 }
 
 start().catch((error) => {

@@ -1,13 +1,12 @@
 // Makes a replay of what passes by: docs/REPLAYS.md, client/history/recorder.py. Nothing of it is
 // sent anywhere.
 
-const MAX_EVENTS = 200_000;
+/** Of what a replay holds; labels and titles in characters. */
+export const LIMITS = { events: 200_000, queueLooks: 1_000, label: 200, title: 120 };
+
 const MAX_TEXT_BYTES = 1 << 22; // as JSON writes it, in UTF-8
-const MAX_QUEUE_LOOKS = 1_000;
 const MAX_FIGURES_CHARS = 16_000 / 4;
 const MAX_NESTING = 30;
-const MAX_LABEL = 200;
-const MAX_TITLE = 120;
 const MAX_FIGURE = 1e9;
 const SALT_CHARS = "0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -68,7 +67,7 @@ export class Recorder {
    * @param {number} at
    */
   queued({ position, eta }, at) {
-    if (this.#queue.length < MAX_QUEUE_LOOKS) this.#queue.push([this.#since(at), position, eta]);
+    if (this.#queue.length < LIMITS.queueLooks) this.#queue.push([this.#since(at), position, eta]);
   }
 
   /**
@@ -89,7 +88,7 @@ export class Recorder {
       endpoint: "/v1/chat/completions",
       mode,
       streamed: true,
-      title: clip(prompt.trim().split(/\r\n|[\n\r]/)[0].trim(), MAX_TITLE),
+      title: clip(prompt.trim().split(/\r\n|[\n\r]/)[0].trim(), LIMITS.title),
       outcome,
       error_code: outcome === "failed" && code ? clip(code, 64) : null,
       truncated: this.#isCut,
@@ -136,7 +135,7 @@ export class Recorder {
    */
   #add(atMs, kind, text) {
     const bytes = new TextEncoder().encode(JSON.stringify(text)).length;
-    if (this.#events.length === MAX_EVENTS || this.#textBytes + bytes > MAX_TEXT_BYTES) this.#isCut = true;
+    if (this.#events.length === LIMITS.events || this.#textBytes + bytes > MAX_TEXT_BYTES) this.#isCut = true;
     if (this.#isCut) return;
     this.#textBytes += bytes;
     this.#events.push([atMs, kind, text]);
@@ -157,7 +156,7 @@ function replayId(createdAt) {
  */
 function labels(rig) {
   const clipped = Object.entries(rig).map(([name, value]) => {
-    return [name, typeof value === "string" ? clip(value, MAX_LABEL) : value];
+    return [name, typeof value === "string" ? clip(value, LIMITS.label) : value];
   });
   return Object.fromEntries(clipped);
 }

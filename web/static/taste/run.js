@@ -15,7 +15,7 @@ const UTF8 = new TextEncoder();
 
 /**
  * @typedef {object} Listener
- * @property {(place: {position: number, eta: number | null}) => void} onQueue
+ * @property {(place: import("./stream.js").Place) => void} onQueue
  * @property {(piece: import("./documents.js").Piece, meter: Meter) => void} onPiece
  * @property {() => void} onSent
  */
@@ -119,7 +119,7 @@ export class Run {
     this.#listener.onSent();
   }
 
-  /** @param {{position: number, eta: number | null}} place */
+  /** @param {import("./stream.js").Place} place */
   #queued(place) {
     this.#recorder?.queued(place, performance.now());
     this.#listener.onQueue(place);

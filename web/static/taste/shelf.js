@@ -4,6 +4,18 @@ import { byId, make } from "./elements.js";
 
 const OUTCOMES = new Set(["complete", "cut", "failed"]);
 
+/**
+ * Hand a replay to whoever sits there, as a file.
+ *
+ * @param {string} id
+ * @param {string} file
+ */
+export function download(id, file) {
+  const href = URL.createObjectURL(new Blob([file], { type: "application/json" }));
+  make("a", { href, download: `luckrig-${id}.json` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000); // after the browser has taken it
+}
+
 export class Shelf {
   #store;
   #say;
@@ -38,16 +50,6 @@ export class Shelf {
     byId("kept").replaceChildren(...(lines.length ? lines : [empty]));
   }
 
-  /**
-   * @param {string} id
-   * @param {string} file
-   */
-  download(id, file) {
-    const href = URL.createObjectURL(new Blob([file], { type: "application/json" }));
-    make("a", { href, download: `luckrig-${id}.json` }).click();
-    setTimeout(() => URL.revokeObjectURL(href), 10_000); // after the browser has taken it
-  }
-
   /** @param {string} id */
   async #line(id) {
     const file = await this.#store.get("replays", id);
@@ -60,7 +62,7 @@ export class Shelf {
       "li",
       {},
       make("p", {}, make("bdi", { textContent: replay.title || "–" }), make("span", { className: "small", textContent: facts })),
-      button("download", () => this.download(id, file)),
+      button("download", () => download(id, file)),
       button("remove", async () => {
         await this.#store.remove("replays", id);
         await this.show();

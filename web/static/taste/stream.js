@@ -8,9 +8,10 @@ import { TasteError } from "./errors.js";
 const MAX_EVENT_CHARS = 1 << 20;
 const MAX_DOCUMENT_BYTES = 1 << 24;
 const MAX_SECONDS = 1e9;
-const QUEUE = /^ ?queue position=([0-9]{1,9}) eta=([0-9.]{1,12}|unknown)\b/;
+const QUEUE = /^ ?queue position=([0-9]{1,9}) eta=([0-9.]{1,12}|unknown)(?: ticket=([\w-]{1,64}))?(?= |$)/;
 
-/** @typedef {{data: string} | {queue: {position: number, eta: number | null}}} Happening */
+/** @typedef {{position: number, eta: number | null, ticket: string | null}} Place */
+/** @typedef {{data: string} | {queue: Place}} Happening */
 
 /**
  * @param {AsyncIterable<Uint8Array>} chunks
@@ -40,13 +41,13 @@ export async function* readReply(chunks, contentType) {
 
 /**
  * @param {string} comment
- * @returns {{position: number, eta: number | null} | null}
+ * @returns {Place | null}
  */
 export function placeIn(comment) {
   const match = QUEUE.exec(comment);
   if (!match) return null;
   const eta = Number(match[2]);
-  return { position: Number(match[1]), eta: eta <= MAX_SECONDS ? eta : null };
+  return { position: Number(match[1]), eta: eta <= MAX_SECONDS ? eta : null, ticket: match[3] ?? null };
 }
 
 /** @param {AsyncIterable<Uint8Array>} chunks */

@@ -25,7 +25,7 @@ export const CAUTIOUS = /** @type {const} */ ({
 /** The tracker that served the page, asked by one key. */
 export class Tracker {
   #identity;
-  #origin;
+  #name;
   #rootId;
   /** @type {Map<string, Token>} by rig */
   #tokens = new Map();
@@ -33,12 +33,12 @@ export class Tracker {
   /**
    * @param {object} who
    * @param {import("./identity.js").Identity} who.identity
-   * @param {string} who.origin
+   * @param {string} who.name its origin as it calls itself, which is what requests are signed for
    * @param {string} who.rootId r1…
    */
-  constructor({ identity, origin, rootId }) {
+  constructor({ identity, name, rootId }) {
     this.#identity = identity;
-    this.#origin = origin;
+    this.#name = name;
     this.#rootId = rootId;
   }
 
@@ -122,16 +122,15 @@ export class Tracker {
    * @returns {Promise<any>}
    */
   async #send(path, body, { signal, signed = false }) {
-    const url = this.#origin + path;
     const method = body ? "POST" : "GET";
     /** @type {Record<string, string>} */
     const headers = { accept: "application/json" };
     if (body) headers["content-type"] = "application/json";
-    if (body && signed) headers.dpop = await this.#identity.proof.prove({ method, url, body });
+    if (body && signed) headers.dpop = await this.#identity.proof.prove({ method, url: this.#name + path, body });
     let response;
     let bytes;
     try {
-      response = await fetch(url, { ...CAUTIOUS, method, headers, body, signal });
+      response = await fetch(path, { ...CAUTIOUS, method, headers, body, signal });
       bytes = await readWhole(chunksOf(response.body), MAX_ANSWER_BYTES);
     } catch {
       signal?.throwIfAborted();

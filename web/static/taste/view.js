@@ -2,42 +2,8 @@
 
 import { byId, make } from "./elements.js";
 import { FiguresView } from "./figures.js";
+import { Growing } from "./growing.js";
 import { colour, indented } from "./json_view.js";
-
-/** Text that comes in pieces: many a frame become one change of the page. */
-class Growing {
-  #box;
-  #text = document.createTextNode("");
-  #waiting = "";
-  #isDue = false;
-
-  /** @param {HTMLElement} box */
-  constructor(box) {
-    this.#box = box;
-    box.replaceChildren(this.#text);
-  }
-
-  /** @param {string} piece */
-  add(piece) {
-    this.#waiting += piece;
-    if (this.#isDue) return;
-    this.#isDue = true;
-    requestAnimationFrame(() => this.flush());
-  }
-
-  /** @returns {string} all of it, on the page now */
-  flush() {
-    this.#isDue = false;
-    if (this.#waiting) {
-      // Whoever has scrolled up is reading there.
-      const isAtEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 40;
-      this.#text.appendData(this.#waiting);
-      this.#waiting = "";
-      if (isAtEnd) this.#box.scrollTop = this.#box.scrollHeight;
-    }
-    return this.#text.data;
-  }
-}
 
 /** One answer as it comes: text, reasoning, calls, figures. */
 export class AnswerView {
@@ -81,6 +47,11 @@ export class AnswerView {
       this.#reply.hidden = false;
       this.#text.add(text);
     }
+  }
+
+  /** @returns {string} the reply so far, as it came */
+  get text() {
+    return this.#text.flush();
   }
 
   /** All that was said is on the page; JSON in it is laid out. */
