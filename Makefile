@@ -11,6 +11,8 @@ NODE_CLIENT := tests/e2e/node_client
 # Three workers keep two cores busy: tests that start processes mostly wait for them. Worksteal keeps a
 # file's tests together, and all workers busy to the end.
 WORKERS := --numprocesses 3 --dist worksteal
+# Rewriting the asserts of all tests takes ten seconds for each worker; what is kept is read in one.
+KEEP_COMPILED := PYTHONDONTWRITEBYTECODE=
 QUIETLY := >>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 
 .DEFAULT_GOAL := help
@@ -23,7 +25,7 @@ demo: $(VENV)/.run ## a tracker, a rig and a real tiny model on this machine, re
 	@$(BIN)/luckrig demo
 
 test: $(VENV)/.test ## every test, with a real engine and a real browser
-	@$(BIN)/pytest $(WORKERS)
+	@$(KEEP_COMPILED) $(BIN)/pytest $(WORKERS)
 
 check: $(VENV)/.check ## lint, types, import contracts, packaging, sizes
 	@$(BIN)/ruff check .

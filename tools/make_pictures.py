@@ -1,9 +1,9 @@
-"""Makes the README's pictures of `luckrig register` and `race` from the real screens.
+"""Makes the pictures of the README and of docs/STYLE-GUIDE.md from the real screens and pages.
 
-    python tools/make_pictures.py         writes docs/pictures/*.svg
+    python -m tools.make_pictures         writes docs/pictures/*.svg and *.png
 
-The data are made up. The same data give the same bytes, so a diff of a picture is a diff of a
-screen.
+The data are made up. Screens of `luckrig register` and `race` are SVG: the same data give the same
+bytes, so a diff of a picture is a diff of a screen. Those of pages are tools/page_pictures.py's.
 """
 
 import io
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console, RenderableType
+from tools.page_pictures import write_page_pictures
 
 from luckrig.cli import dashboard, preview
 from luckrig.cli.race.lanes import Lane
@@ -208,6 +209,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, content in pictures().items():
         FOLDER.joinpath(name).write_text(content, encoding="utf-8")
+    write_page_pictures(FOLDER)
 
 
 if __name__ == "__main__":
