@@ -4,7 +4,14 @@ from typing import Any, Final
 
 from tests.e2e.test_clients_node import FOLDER, install_client
 
-RUN: Final = "axe.run(document, {resultTypes: ['violations']})"
+ALIKE: Final = (
+    ".cards > .rig:nth-child(n + 6)",
+    "tbody[data-node]:nth-of-type(n + 6)",
+    ".marks > a:nth-child(n + 9)",
+    ".call + .call",
+)
+"""More of the same, at which axe would spend most of its time."""
+RUN: Final = f"axe.run({{exclude: {[[each] for each in ALIKE]}}}, {{resultTypes: ['violations']}})"
 SERIOUS: Final = ("serious", "critical")
 
 

@@ -3,7 +3,7 @@
 import json
 import signal
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import psutil
 import pytest
+import pytest_asyncio
+from playwright import async_api
 from playwright.sync_api import Browser
 
 from luckrig.client.wanted import AUTO
-from tests.e2e.browsers import chromium
+from tests.e2e.browsers import async_chromium, chromium
 from tests.e2e.commands import COMMAND, environ
-from tests.e2e.sidecars import running_network, running_sidecar
+from tests.e2e.sidecars import RunningSidecar, running_network, running_sidecar
 from tests.e2e.stock_rig import MODEL, StockRig, running_stock_rig
 
 HERE: Final = Path(__file__).parent
@@ -36,6 +38,25 @@ def browser() -> Iterator[Browser]:
     """Real Chromium."""
     with chromium() as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _async_chromium() -> AsyncIterator[async_api.Browser]:
+    """To start one takes 2 s of a processor. evil.example is this machine, as a rebound name is."""
+    async with async_chromium("--host-resolver-rules=MAP evil.example 127.0.0.1") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def async_browser(_async_chromium: async_api.Browser) -> AsyncIterator[async_api.Browser]:
+    """Real Chromium for tests that have an event loop, with nothing in it.
+
+    It lives in the session's loop, so its tests, and their other asynchronous fixtures, say
+    `loop_scope="session"`.
+    """
+    yield _async_chromium
+    for context in _async_chromium.contexts:
+        await context.close()
 
 
 @dataclass(frozen=True)
@@ -103,22 +124,36 @@ def stock_network(bare_rig: StockRig, tmp_path_factory: pytest.TempPathFactory) 
         yield address
 
 
-@pytest.fixture(scope="session", params=["rig", "sidecar", "sealed"])
-def stock_rig(
-    request: pytest.FixtureRequest,
-    bare_rig: StockRig,
-    stock_network: str,
-    tmp_path_factory: pytest.TempPathFactory,
+@pytest.fixture(scope="session")
+def plain_sidecar(
+    bare_rig: StockRig, stock_network: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StockRig]:
-    """The same engine in three ways: a rig with a token, `luckrig connect`, and that with subtext.
+    """The same engine behind `luckrig connect`."""
+    home = tmp_path_factory.mktemp("plain-user")
+    with running_sidecar(home, stock_network, "--plain") as sidecar:
+        yield _behind(sidecar, bare_rig)
 
-    Stock clients can't tell them apart, but by what is listed.
+
+@pytest.fixture(scope="session")
+def sealed_sidecar(
+    bare_rig: StockRig, stock_network: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StockRig]:
+    """That with subtext."""
+    home = tmp_path_factory.mktemp("sealed-user")
+    with running_sidecar(home, stock_network, "--subtext") as sidecar:
+        yield _behind(sidecar, bare_rig)
+
+
+@pytest.fixture(params=["bare_rig", "plain_sidecar", "sealed_sidecar"])
+def stock_rig(request: pytest.FixtureRequest) -> StockRig:
+    """The same engine in three ways. Stock clients can't tell them apart, but by what is listed.
+
+    Each way is started once and stays: the tests may come in any order.
     """
-    if request.param == "rig":
-        yield bare_rig
-        return
-    option = "--subtext" if request.param == "sealed" else "--plain"
-    with running_sidecar(tmp_path_factory.mktemp("user"), stock_network, option) as sidecar:
-        yield StockRig(
-            sidecar.base_url, bare_rig.engine_url, bare_rig.call, [AUTO, MODEL], lambda: sidecar.key
-        )
+    found: StockRig = request.getfixturevalue(request.param)
+    return found
+
+
+def _behind(sidecar: RunningSidecar, rig: StockRig) -> StockRig:
+    listed = [AUTO, MODEL]
+    return StockRig(sidecar.base_url, rig.engine_url, rig.call, listed, lambda: sidecar.key)

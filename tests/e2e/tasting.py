@@ -1,4 +1,5 @@
-"""A visitor at /taste/{id}: a tracker, a rig behind its tunnel, a real browser that complains."""
+"""A visitor at /taste/{id}: a tracker, a rig behind its tunnel or at an address of its own, and a
+real browser that complains."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -9,27 +10,43 @@ from typing import Any
 import httpx2
 from playwright.async_api import Browser, BrowserContext, Page
 
+from luckrig.cli.home import Home
+from luckrig.cli.hosting import running_tracker
+from luckrig.cli.loop import bind, origin_of
 from luckrig.cli.options import ask_tracker
 from luckrig.cli.rig import RunningRig, running_rig
 from luckrig.engine.process import EngineSpec, start_engine
 from luckrig.engine.tiny import TINY_CONTEXT, TINY_MODEL
-from tests.e2e.tunnels import NODE_ID, on_the_map, tracker_process, tunnel_plan
+from luckrig.tracker.settings import TrackerSettings
+from tests.e2e.tunnels import NODE_ID, on_the_map, tunnel_plan
 
 WATCH = """
 window.violations = [];
 addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
 """
+ENDLESS = """
+const { stringify } = JSON;
+JSON.stringify = (value, ...more) => {
+  const isChat = value?.messages && value.model !== "luckrig/subtext";
+  return stringify(isChat ? { ...value, logit_bias: { 2: -100 } } : value, ...more);
+};
+"""
+"""For the page's own scripts: whatever they ask, the tiny model never comes to the end of it."""
 
 
 @dataclass
 class Visitor:
-    """A tab. faults: what the browser complained about, and requests to anybody else."""
+    """A tab. faults: what the browser complained about, and requests to anybody else.
+
+    rig: the origin of a rig that the page may ask, too; empty for one behind the relay.
+    """
 
     page: Page
     origin: str
+    rig: str = ""
     faults: list[str] = field(default_factory=list[str])
     posted: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """Path and body of what the page posted."""
+    """Path and body of what the page posted; the whole URL of what went to the rig itself."""
 
     @property
     def path(self) -> str:
@@ -77,7 +94,8 @@ def _watch(visitor: Visitor) -> None:
     )
 
     def look(request: Any) -> None:
-        if not request.url.startswith((f"{visitor.origin}/", "blob:", "data:")):
+        known = [f"{origin}/" for origin in (visitor.origin, visitor.rig) if origin]
+        if not request.url.startswith((*known, "blob:", "data:")):
             faults.append(request.url)
         elif request.method == "POST":
             path = request.url.removeprefix(visitor.origin)
@@ -88,16 +106,16 @@ def _watch(visitor: Visitor) -> None:
 
 @asynccontextmanager
 async def visiting(
-    browser: Browser | BrowserContext, origin: str, **context: Any
+    browser: Browser | BrowserContext, origin: str, *, rig: str = "", **context: Any
 ) -> AsyncGenerator[Visitor, None]:
     """A tab of its own profile, or another tab of one. It ends without a single fault."""
     own = None if isinstance(browser, BrowserContext) else await browser.new_context(**context)
     shared = own or browser
     assert isinstance(shared, BrowserContext)
-    shared.set_default_timeout(15_000)
+    shared.set_default_timeout(45_000)
     page = await shared.new_page()
     await page.add_init_script(WATCH)
-    visitor = Visitor(page, origin)
+    visitor = Visitor(page, origin, rig)
     _watch(visitor)
     yield visitor
     found = await visitor.violations() if page.url.startswith(origin) else []
@@ -117,6 +135,11 @@ class RealScene:
     engine_url: str
     http: httpx2.AsyncClient
 
+    @property
+    def rig_origin(self) -> str:
+        """Of a rig with an address of its own; empty for one behind the relay."""
+        return "" if self.rig.tunnel else self.rig.origin
+
     async def busy_slots(self) -> int:
         """How many requests the engine itself works on."""
         slots = (await self.http.get(f"{self.engine_url}/slots")).json()
@@ -124,15 +147,21 @@ class RealScene:
 
 
 @asynccontextmanager
-async def real_scene(folder: Path) -> AsyncGenerator[RealScene, None]:
-    """llama.cpp's own server on the tiny model, one slot, behind a tunnel."""
+async def real_scene(folder: Path, *, is_direct: bool = False) -> AsyncGenerator[RealScene, None]:
+    """llama.cpp's own server on the tiny model, one slot; behind a tunnel, or at its own address.
+
+    All that runs is what `luckrig tracker` and `luckrig node` run.
+    """
     spec = EngineSpec(model_path=TINY_MODEL, alias="tiny", slots=1, context_length=TINY_CONTEXT)
+    sock = bind("127.0.0.1", 0)
+    settings = TrackerSettings(public_url=origin_of(sock), allow_private_endpoints=True)
+    listen = ("127.0.0.1", 0) if is_direct else None
     async with (
-        tracker_process(folder) as process,
-        ask_tracker(process.address) as tracker,
+        running_tracker(Home(folder / "tracker"), settings, sock) as address,
+        ask_tracker(address) as tracker,
         start_engine(spec, log_path=folder / "engine.log") as engine,
-        running_rig(tunnel_plan(engine.url), tracker) as rig,
+        running_rig(tunnel_plan(engine.url, listen=listen), tracker) as rig,
         httpx2.AsyncClient(trust_env=False, timeout=20) as http,
     ):
         await on_the_map(tracker)
-        yield RealScene(process.address.origin, rig, engine.url, http)
+        yield RealScene(address.origin, rig, engine.url, http)

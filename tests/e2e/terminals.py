@@ -27,7 +27,7 @@ class Terminal:
     def expect(self, pattern: str) -> str:
         """Read until it was printed; all up to there since the last time, colours aside."""
         while (found := re.search(pattern, self._unread)) is None:
-            ready, _, _ = select.select([self.master], [], [], 15)
+            ready, _, _ = select.select([self.master], [], [], 45)
             assert ready, f"{pattern!r} never came: {self._unread}"
             try:
                 data = os.read(self.master, 65_536)

@@ -1,4 +1,4 @@
-"""langchain-openai, unmodified, against the real engine."""
+"""langchain-openai, unmodified, against a rig with the real engine."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -29,8 +29,8 @@ def chat_model(rig: StockRig, **fields: Any) -> Any:  # its own types are partly
     )
 
 
-def test_invoke_and_stream_agree(stock_rig: StockRig) -> None:
-    model = chat_model(stock_rig)
+def test_invoke_and_stream_agree(bare_rig: StockRig) -> None:
+    model = chat_model(bare_rig)
     whole = model.invoke(HELLO)
     chunks = list(model.stream([("system", "Be kind."), ("user", HELLO)]))
     assert isinstance(whole, AIMessage)
@@ -48,8 +48,8 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_async_stream_and_batch_work(stock_rig: StockRig, http: httpx2.AsyncClient) -> None:
-    model = chat_model(stock_rig, stream_usage=True, http_async_client=http)
+async def test_async_stream_and_batch_work(bare_rig: StockRig, http: httpx2.AsyncClient) -> None:
+    model = chat_model(bare_rig, stream_usage=True, http_async_client=http)
     total: AIMessageChunk | None = None
     async for chunk in model.astream(HELLO):
         assert isinstance(chunk, AIMessageChunk)
@@ -60,9 +60,9 @@ async def test_async_stream_and_batch_work(stock_rig: StockRig, http: httpx2.Asy
     assert first.text == second.text == total.text
 
 
-def test_bound_tool_is_called_and_its_result_read(stock_rig: StockRig) -> None:
-    model = chat_model(stock_rig, max_completion_tokens=200)
-    called = model.bind_tools([is_raining], **stock_rig.call).invoke(HELLO)
+def test_bound_tool_is_called_and_its_result_read(bare_rig: StockRig) -> None:
+    model = chat_model(bare_rig, max_completion_tokens=200)
+    called = model.bind_tools([is_raining], **bare_rig.call).invoke(HELLO)
     assert isinstance(called, AIMessage)
     (call,) = called.tool_calls
     assert call["name"] == "is_raining"
@@ -72,15 +72,15 @@ def test_bound_tool_is_called_and_its_result_read(stock_rig: StockRig) -> None:
     assert after.text
 
 
-def test_bound_tool_can_be_streamed(stock_rig: StockRig) -> None:
-    model = chat_model(stock_rig).bind_tools([is_raining], **stock_rig.call)
+def test_bound_tool_can_be_streamed(bare_rig: StockRig) -> None:
+    model = chat_model(bare_rig).bind_tools([is_raining], **bare_rig.call)
     total: Any = None
     for chunk in model.stream(HELLO):
         total = chunk if total is None else total + chunk
     assert [call["name"] for call in total.tool_calls] == ["is_raining"]
 
 
-def test_structured_output_follows_its_schema(stock_rig: StockRig) -> None:
+def test_structured_output_follows_its_schema(bare_rig: StockRig) -> None:
     schema = {
         "title": "truth",
         "description": "Whether it rains.",
@@ -89,22 +89,22 @@ def test_structured_output_follows_its_schema(stock_rig: StockRig) -> None:
         "required": ["now"],
         "additionalProperties": False,
     }
-    model = chat_model(stock_rig, logit_bias=stock_rig.call["logit_bias"])
+    model = chat_model(bare_rig, logit_bias=bare_rig.call["logit_bias"])
     answer: Any = model.with_structured_output(schema, method="json_schema").invoke(HELLO)
     assert answer["now"] in (True, False)
 
 
-def test_responses_api_works(stock_rig: StockRig) -> None:
-    model = chat_model(stock_rig, use_responses_api=True)
+def test_responses_api_works(bare_rig: StockRig) -> None:
+    model = chat_model(bare_rig, use_responses_api=True)
     whole = model.invoke(HELLO)
     assert whole.text
     assert "".join(chunk.text for chunk in model.stream(HELLO)) == whole.text
 
 
-def test_completions_work(stock_rig: StockRig) -> None:
+def test_completions_work(bare_rig: StockRig) -> None:
     """Its defaults send n=1 and best_of=1."""
     model = OpenAI(
-        model=MODEL, base_url=stock_rig.base_url, api_key=SecretStr(stock_rig.token()),
+        model=MODEL, base_url=bare_rig.base_url, api_key=SecretStr(bare_rig.token()),
         temperature=0, max_tokens=12, logit_bias={"2": -100},
     )  # fmt: skip
     whole = model.invoke("Once")
@@ -118,15 +118,15 @@ def embedder(rig: StockRig, **fields: Any) -> OpenAIEmbeddings:
     )
 
 
-async def test_embeddings_of_texts_work(stock_rig: StockRig, http: httpx2.AsyncClient) -> None:
-    model = embedder(stock_rig, check_embedding_ctx_length=False, http_async_client=http)
+async def test_embeddings_of_texts_work(bare_rig: StockRig, http: httpx2.AsyncClient) -> None:
+    model = embedder(bare_rig, check_embedding_ctx_length=False, http_async_client=http)
     one, two = model.embed_documents(["one", "two"])
     assert len(one) == len(two) > 16
     assert await model.aembed_query("one") == pytest.approx(one, rel=1e-5, abs=1e-5)
 
 
 def test_embeddings_of_token_ids_name_the_field(
-    stock_rig: StockRig, monkeypatch: pytest.MonkeyPatch
+    bare_rig: StockRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By default it sends token ids of OpenAI's tokenizer, which mean nothing to other models.
 
@@ -143,5 +143,5 @@ def test_embeddings_of_token_ids_name_the_field(
     monkeypatch.setattr(tiktoken, "encoding_for_model", found)
     monkeypatch.setattr(tiktoken, "get_encoding", found)
     with pytest.raises(openai.BadRequestError, match="token ids are refused") as refused:
-        embedder(stock_rig).embed_query("one")
+        embedder(bare_rig).embed_query("one")
     assert str(refused.value.param).startswith("input")

@@ -1,4 +1,4 @@
-"""Simon Willison's `llm` command, unmodified, against the real engine."""
+"""Simon Willison's `llm` command, unmodified, against a rig with the real engine."""
 
 import json
 import os
@@ -38,8 +38,8 @@ class Llm:
 
 
 @pytest.fixture
-def llm(tmp_path: Path, stock_rig: StockRig) -> Llm:
-    return Llm(tmp_path, stock_rig)
+def llm(tmp_path: Path, bare_rig: StockRig) -> Llm:
+    return Llm(tmp_path, bare_rig)
 
 
 def test_streamed_and_whole_answers_agree(llm: Llm) -> None:

@@ -15,10 +15,23 @@ FOLDER: Final = Path(__file__).with_name("node_client")
 INSTALL: Final = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 
-@pytest.fixture(scope="module")
-def answers(stock_rig: StockRig) -> Any:
-    """What client.mjs was told."""
+@pytest.fixture(scope="session")
+def told() -> dict[str, Any]:
+    """What client.mjs was told, of each address that it asked."""
     install_client()
+    return {}
+
+
+@pytest.fixture
+def answers(stock_rig: StockRig, told: dict[str, Any]) -> Any:
+    """It asks everything in one go, once."""
+    if stock_rig.base_url not in told:
+        told[stock_rig.base_url] = ask(stock_rig)
+    return told[stock_rig.base_url]
+
+
+def ask(stock_rig: StockRig) -> Any:
+    """What client.mjs is told there."""
     asked = {
         "base_url": stock_rig.base_url,
         "token": stock_rig.token(),

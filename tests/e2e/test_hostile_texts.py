@@ -14,16 +14,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.async_api import BrowserContext, Page
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page
 
 from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.notes import Note, sign_note
 from luckrig.protocol.proofs import make_proof
-from tests.e2e.browsers import async_chromium
+from luckrig.web.compare_page import MAX_COMPARED
 from tests.e2e.desk import OPERATOR, RIG, Desk, running_desk
 from tests.tracker.factories import make_hardware, make_node, make_offer, owner_key
 from tests.web.xss import XSS
 
-pytestmark = pytest.mark.timeout(180)  # some two hundred pages
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 
 OWNER = owner_key(1)
 AT_ONCE = 20
@@ -32,10 +34,11 @@ QUERIES = (
     "/?q={0}", "/?gpu={0}&view=table", "/report?kind={0}&id={0}&category={0}&lang={0}",
     "/report/{0}", "/login/{0}", "/operator?after={0}", "/operator/cases/{0}",
     "/transparency?period={0}", "/nodes/{0}", "/{0}",
+    "/compare?rigs={0}&lang={0}",
 )  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk() -> AsyncIterator[Desk]:
     """A tracker with a rig and an operator."""
     async with running_desk() as running:
@@ -126,6 +129,27 @@ async def publish(desk: Desk, number: int, text: str) -> str | None:
     return node.node_id if reply.status_code == 200 else None
 
 
+async def write_note(desk: Desk, number: int, texts: Sequence[str]) -> str:
+    """A note about the rig, each of the texts a version of it; its id. What the tracker refuses as
+    deceptive is left out."""
+    note_id = f"hostile-note-{number:08}"
+    version = 1
+    for text in texts:
+        note = Note(
+            note_id=note_id,
+            version=version,
+            node_id=RIG.node_id,
+            text=f"{text}\n```\n{text}\n```\n$ {text}\n{text}",
+            references=[f"note:{note_id}@1"],
+            iat=int(time.time()),
+        )
+        body = {"note": sign_note(note, author_key=OWNER)}
+        reply = await desk.http.post("/api/v1/notes", json=body)
+        version += reply.status_code == 200
+    assert version > len(texts) // 2
+    return note_id
+
+
 async def watched(context: BrowserContext, faults: list[str]) -> Page:
     """A tab that notes what runs, what is refused, and who else is asked."""
     page = await context.new_page()
@@ -150,34 +174,39 @@ async def watched(context: BrowserContext, faults: list[str]) -> Page:
     return page
 
 
-async def test_no_text_ever_runs(desk: Desk) -> None:
+async def test_no_text_ever_runs(desk: Desk, async_browser: Browser) -> None:
     assert len(XSS) >= 100
     paths = ["/", "/?view=table", "/api", "/transparency", "/operator", "/operator?appealed=1",
-             "/operator/audit", "/me"]  # fmt: skip
+             "/operator/audit", "/me", "/showcase"]  # fmt: skip
+    node_ids: list[str] = []
     for number in range(0, len(XSS), AT_ONCE):
         ticket, case_id = await fill(desk, number, XSS[number : number + AT_ONCE])
-        paths += [f"/report/{ticket}", f"/operator/cases/{case_id}"]
+        note_id = await write_note(desk, number, XSS[number : number + AT_ONCE])
+        paths += [f"/report/{ticket}", f"/operator/cases/{case_id}", f"/notes/{note_id}"]
+    paths += [f"/nodes/{RIG.node_id}"]
     for number, text in enumerate(XSS[::5]):
         paths.append(QUERIES[number % len(QUERIES)].format(quote(text, safe="")))
         node_id = await publish(desk, number, text)
         if node_id is not None:
+            node_ids.append(node_id)
             shown = ("name", "gpu", "model")[number % 3]
-            paths += [f"/nodes/{node_id}", f"/report?kind=node&id={node_id}"]
-            paths += [f"/badge/{node_id}.svg?show={shown}"]
+            elsewhere = (f"/report?kind=node&id={node_id}", f"/badge/{node_id}.svg?show={shown}")
+            paths += [f"/nodes/{node_id}", elsewhere[number % 2]]
+    for number in range(0, len(node_ids), MAX_COMPARED):
+        paths.append(f"/compare?rigs={','.join(node_ids[number : number + MAX_COMPARED])}")
     faults: list[str] = []
-    async with async_chromium() as browser:
-        for key in (OPERATOR, OWNER):
-            context = await browser.new_context()
-            page = await watched(context, faults)
-            await page.goto(await desk.login_address(key))
-            await page.get_by_role("button", name="Sign in").click()
-            await page.wait_for_url(f"{desk.origin}/me")
-            for path in paths if key is OPERATOR else ["/me"]:
-                await page.goto(f"{desk.origin}{path}")
-                assert await page.evaluate("window.ran") is None, path
-                assert await page.locator("img, iframe, object, base, math").count() == 0, path
-                assert faults == [], path
-            await context.close()
+    for key in (OPERATOR, OWNER):
+        context = await async_browser.new_context()
+        page = await watched(context, faults)
+        await page.goto(await desk.login_address(key))
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(f"{desk.origin}/me")
+        for path in paths if key is OPERATOR else ["/me"]:
+            await page.goto(f"{desk.origin}{path}")
+            assert await page.evaluate("window.ran") is None, path
+            assert await page.locator("img, iframe, object, base, math").count() == 0, path
+            assert faults == [], path
+        await context.close()
 
 
 async def test_no_address_puts_an_element_into_a_page(desk: Desk) -> None:

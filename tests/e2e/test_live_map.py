@@ -5,31 +5,30 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.e2e.browsers import async_chromium
 from tests.e2e.desk import OPERATOR, RIG, Desk, running_desk
 from tests.e2e.test_hostile_texts import signed
 from tests.tracker.factories import make_health, make_node
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="session")]
 
 LIVE = "Statuses change as they happen."
 POLLED = "Statuses refresh every 10 seconds."
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk() -> AsyncIterator[Desk]:
     """A tracker with a rig and an operator."""
     async with running_desk() as running:
         yield running
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A browser of this test's own loop."""
-    async with async_chromium() as opened:
-        yield opened
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(async_browser: Browser) -> Browser:
+    """Real Chromium."""
+    return async_browser
 
 
 async def open_map(browser: Browser, desk: Desk, path: str = "/") -> Page:

@@ -130,7 +130,7 @@ def the_owner_appeals(browser: Browser, owner: Owner) -> None:
         tab.locator("summary", has_text="Appeal").click()
         tab.fill("[name=text]", "It is an RTX 5090 in a toaster's case.")
         tab.get_by_role("button", name="Appeal").click()
-        assert "An operator will answer" in tab.inner_text("main")
+        assert "An operator will look at it and answer here" in tab.inner_text("main")
 
 
 def another_operator_lifts_it(browser: Browser, operator: Owner, owner: Owner) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.async_api import Browser
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -14,9 +15,8 @@ from starlette.routing import Route
 from luckrig.cli.loop import bind, origin_of
 from luckrig.cli.serve import serving
 from tests.client.sidecar.twin import KEY, running_sidecar
-from tests.e2e.browsers import async_chromium
 
-pytestmark = pytest.mark.timeout(60)  # a browser starts, on a machine that may be busy
+pytestmark = [pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="session")]
 
 ATTEMPTS: Final = """async ([api, key]) => {
   const chat = `${api}/chat/completions`, models = `${api}/models`;
@@ -100,14 +100,13 @@ async def evil_page() -> AsyncGenerator[int]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "evil.example"])
-async def test_no_page_of_another_origin_gets_through(host: str) -> None:
+async def test_no_page_of_another_origin_gets_through(host: str, async_browser: Browser) -> None:
     """127.0.0.1 is the same site, whatever the port; the others aren't."""
     async with (
         running_sidecar() as sidecar,
         evil_page() as port,
-        async_chromium("--host-resolver-rules=MAP evil.example 127.0.0.1") as browser,
     ):
-        page = await browser.new_page()
+        page = await async_browser.new_page()
         await page.goto(f"http://{host}:{port}/")
         api = f"http://127.0.0.1:{sidecar.port}/v1"
         found: dict[str, Any] = await page.evaluate(ATTEMPTS, [api, KEY])
@@ -118,13 +117,12 @@ async def test_no_page_of_another_origin_gets_through(host: str) -> None:
         assert (await sidecar.get("/v1/models")).status_code == 200
 
 
-async def test_a_rebound_name_and_a_page_of_no_origin_get_nothing() -> None:
+async def test_a_rebound_name_and_a_page_of_no_origin_get_nothing(async_browser: Browser) -> None:
     async with (
         running_sidecar() as sidecar,
         evil_page() as port,
-        async_chromium("--host-resolver-rules=MAP evil.example 127.0.0.1") as browser,
     ):
-        page = await browser.new_page()
+        page = await async_browser.new_page()
         reply = await page.goto(f"http://evil.example:{sidecar.port}/v1/models")
         assert reply is not None and reply.status == 403
         # What it was refused with is a page of evil.example's own origin: same-origin requests now.

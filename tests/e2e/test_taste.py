@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, Route
 
+from luckrig.client.history.asking import messages_of
 from luckrig.client.history.replay import Replay, decode_replay
 from luckrig.client.users import make_invite
 from luckrig.web.assets import static_files
@@ -19,34 +21,32 @@ from luckrig.web.headers import PAGE_HEADERS
 from luckrig.web.render import make_renderer
 from luckrig.web.taste_page import TastePage
 from tests.e2e.axe import RUN, axe_script, serious_faults
-from tests.e2e.browsers import async_chromium
-from tests.e2e.tasting import Visitor, real_scene, visiting
+from tests.e2e.tasting import ENDLESS, RealScene, Visitor, real_scene, visiting
 from tests.e2e.tunnels import NODE_ID, OPERATOR, Scene, tunnelled
 from tests.fake_engines.engine import OnDemand
 from tests.nodeproxy.conditions import until
 from tests.web.rigs import SITE, twelve_rigs
 
-pytestmark = pytest.mark.timeout(90)  # a browser starts, on a machine that may be busy
+pytestmark = [pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="session")]
 
 MARKER: Final = "xyzzy-sentinel-4711"
 ARTIFACTS: Final = Path(__file__).resolve().parents[2] / ".artifacts"
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(async_browser: Browser) -> Browser:
     """Real Chromium."""
-    async with async_chromium() as running:
-        yield running
+    return async_browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """One rig behind a tunnel."""
     async with tunnelled(tmp_path) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visitor(browser: Browser, scene: Scene) -> AsyncIterator[Visitor]:
     """Somebody at its console."""
     async with visiting(browser, scene.process.address.origin) as tab:
@@ -67,35 +67,86 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("mode", ["plain", "subtext"])
-async def test_one_question_to_the_real_engine(tmp_path: Path, browser: Browser, mode: str) -> None:
-    async with real_scene(tmp_path) as scene, visiting(browser, scene.origin) as visitor:
+@pytest.mark.parametrize("way", ["relay", "direct"])
+async def test_the_real_engine_answers_and_stop_frees_its_slot(
+    tmp_path: Path, browser: Browser, way: str
+) -> None:
+    """Plain and sealed, through the relay and at the rig's own address."""
+    async with (
+        real_scene(tmp_path, is_direct=way == "direct") as scene,
+        visiting(browser, scene.origin, rig=scene.rig_origin) as visitor,
+    ):
         await visitor.open()
-        await visitor.ask("Tell me about Ann.", mode=mode)
-        await visitor.state("Complete.")
-        reply = await visitor.text("#reply")
-        assert len(reply) > 10
-        replay = await saved_replay(visitor)
-        assert replay.text("text") == reply
-        assert (replay.mode, replay.outcome, replay.title) == (
-            mode,
-            "complete",
-            "Tell me about Ann.",
-        )
-        assert replay.rig.node_id == NODE_ID
-        assert replay.figures.counted == "engine"
-        assert (replay.figures.ttft_ms or 0) > 0
-        assert (replay.figures.tokens_per_second or 0) > 0
-        # What the page shows is what it measured, and what the rig told is there, sealed or not.
-        assert (await visitor.text("#figure-tokens")).replace(",", "") == str(
-            replay.figures.completion_tokens
-        )
-        told = await visitor.text("#told-rows")
-        for name in ("luckrig-node", "luckrig-engine", "luckrig-request", "tokens_per_second"):
-            assert name in told
-        sent = [body for path, body in visitor.posted if path.endswith("/chat/completions")]
-        assert len(sent) == 1
-        assert ("Ann" in sent[0]) == (mode == "plain")
+        for mode in ("plain", "subtext"):
+            await one_question(visitor, mode)
+        asked = [url for url, _ in visitor.posted if url.endswith("/chat/completions")]
+        base = scene.rig_origin or f"/n/{NODE_ID}"
+        assert asked == [f"{base}/v1/chat/completions"] * 2
+        await visitor.page.add_init_script(ENDLESS)
+        await visitor.open(accept=False)
+        for mode in ("plain", "subtext"):
+            await stopped_question(visitor, scene, mode)
+        if way == "direct":
+            await unreachable_rigs(visitor, scene)
+
+
+async def unreachable_rigs(visitor: Visitor, scene: RealScene) -> None:
+    """Browsers tell pages nothing of why; the page says what it may be, and what is certain."""
+    page, rig = visitor.page, scene.rig_origin
+    foreign = {"access-control-allow-origin": "https://other.example"}  # follows another tracker
+    chat = f"{rig}/v1/chat/completions"
+    await page.route(chat, lambda route: route.fulfill(body="{}", headers=foreign))
+    for mode in ("plain", "subtext"):
+        await visitor.ask("Hello?", mode=mode)
+        await visitor.state(f"Something answers at {rig}, but doesn’t let pages of {scene.origin}")
+    await page.unroute_all()
+    await page.route(f"{rig}/**", lambda route: route.abort("connectionrefused"))
+    for mode in ("plain", "subtext"):
+        await visitor.ask("Hello?", mode=mode)
+        await visitor.state(f"Nobody answered at {rig}.")
+    refusals = [each for each in visitor.faults if "blocked by CORS policy" in each]
+    assert len(refusals) == 2
+    visitor.faults = [each for each in visitor.faults if each not in refusals]
+
+
+async def one_question(visitor: Visitor, mode: str) -> None:
+    """Asked, answered, measured."""
+    before = len(visitor.posted)
+    await visitor.ask("Tell me about Ann.", mode=mode)
+    await visitor.state("Complete.")
+    reply = await visitor.text("#reply")
+    assert len(reply) > 10
+    replay = await saved_replay(visitor)
+    assert replay.text("text") == reply
+    assert (replay.mode, replay.outcome, replay.title) == (mode, "complete", "Tell me about Ann.")
+    assert replay.rig.node_id == NODE_ID
+    assert replay.figures.counted == "engine"
+    assert (replay.figures.ttft_ms or 0) > 0
+    assert (replay.figures.tokens_per_second or 0) > 0
+    # What the page shows is what it measured, and what the rig told is there, sealed or not.
+    assert (await visitor.text("#figure-tokens")).replace(",", "") == str(
+        replay.figures.completion_tokens
+    )
+    told = await visitor.text("#told-rows")
+    for name in ("luckrig-node", "luckrig-engine", "luckrig-request", "tokens_per_second"):
+        assert name in told
+    sent = [body for url, body in visitor.posted[before:] if url.endswith("/chat/completions")]
+    assert len(sent) == 1
+    assert ("Ann" in sent[0]) == (mode == "plain")
+
+
+async def stopped_question(visitor: Visitor, scene: RealScene, mode: str) -> None:
+    """Stopped in the middle; what it frees is read from the engine itself."""
+    await visitor.ask("Tell me a very long story.", mode=mode)
+    await visitor.state("Answering")
+    assert await scene.busy_slots() == 1
+    await visitor.page.keyboard.press("Escape")
+    await visitor.state("Stopped.")
+    while await scene.busy_slots():
+        pass  # the test's timeout ends this if the reply runs on
+    replay = await saved_replay(visitor)
+    assert (replay.outcome, replay.error_code) == ("cut", None)
+    assert replay.text("text") == await visitor.text("#reply") != ""
 
 
 @pytest.mark.parametrize("mode", ["plain", "subtext"])
@@ -117,6 +168,18 @@ async def test_stop_frees_the_engines_slot(scene: Scene, visitor: Visitor, mode:
     pace.allow(100)
     await visitor.ask("Another one.", mode=mode)
     await visitor.state("Complete.")
+
+
+async def test_a_page_through_a_forwarded_port_asks_like_any_other(
+    browser: Browser, scene: Scene
+) -> None:
+    """What is signed names the tracker as it calls itself; what is asked is where the page is."""
+    forwarded = f"http://localhost:{scene.process.port}"
+    async with visiting(browser, forwarded) as visitor:
+        await visitor.open()
+        for mode in ("plain", "subtext"):
+            await visitor.ask("Hello?", mode=mode)
+            await visitor.state("Complete.")
 
 
 @pytest.mark.parametrize("mode", ["plain", "subtext"])
@@ -141,6 +204,67 @@ async def test_place_in_the_queue_is_shown_and_left_by_stopping(
     assert (await first).status_code == 200
 
 
+def asked_of(scene: Scene) -> list[tuple[str, str]]:
+    """The messages that reached the engine last."""
+    return [(each["role"], each["content"]) for each in scene.engine.asked["messages"]]
+
+
+async def test_follow_ups_take_along_what_was_said(scene: Scene, visitor: Visitor) -> None:
+    page = visitor.page
+    first = "".join(scene.engine.reply)
+    await visitor.open()
+    await page.locator(".parameters summary").click()
+    await page.locator("#system").fill("Be brief.")
+    await visitor.ask("First?")
+    await visitor.state("Complete.")
+    assert await page.locator("#prompt").input_value() == ""
+    assert not await page.locator("#earlier").is_visible()
+    scene.engine.reply = [HOSTILE[0]]
+    await visitor.ask("Second?")
+    await visitor.state("Complete.")
+    said = [("user", "First?"), ("assistant", first), ("user", "Second?")]
+    assert asked_of(scene) == [("system", "Be brief."), *said]
+    assert await page.locator("#turns p").all_text_contents() == ["First?", first]
+    assert await visitor.text("#asked p") == "Second?"
+    replay = await saved_replay(visitor)
+    assert replay.title == "Second?"
+    assert [(each.role, each.text) for each in messages_of(bytes(replay.request))] == asked_of(
+        scene
+    )
+
+
+async def test_a_stopped_reply_is_followed_up_until_a_new_conversation(
+    scene: Scene, visitor: Visitor
+) -> None:
+    """What was sealed isn't sent in plain: that is a new conversation, and the page says so."""
+    page = visitor.page
+    await visitor.open()
+    await visitor.ask("Sealed?")
+    await visitor.state("Complete.")
+    scene.engine.reply = ["One ", "two ", "three ", "four."]
+    scene.engine.pace = pace = OnDemand()
+    pace.allow(2)
+    await visitor.ask("In plain?", mode="plain")
+    await visitor.state("Answering")
+    assert asked_of(scene) == [("user", "In plain?")]
+    assert "sealed before isn’t sent" in await visitor.text("#note")
+    await page.keyboard.press("Escape")
+    await visitor.state("Stopped.")
+    await until(lambda: scene.engine.answering == 0 and scene.rig.node.queue.active == 0)
+    cut = await visitor.text("#reply")
+    pace.allow(100)
+    await visitor.ask("And then?", mode="plain")
+    await visitor.state("Complete.")
+    assert asked_of(scene) == [("user", "In plain?"), ("assistant", cut), ("user", "And then?")]
+    await page.locator("#anew").click()
+    await visitor.state("A new conversation.")
+    assert not await page.locator("#earlier").is_visible()
+    assert not await page.locator("#reply").is_visible()
+    await visitor.ask("Who are you?", mode="plain")
+    await visitor.state("Complete.")
+    assert asked_of(scene) == [("user", "Who are you?")]
+
+
 HOSTILE: Final[tuple[str, ...]] = (
     "<img src=x onerror=alert(1)><script>alert(2)</script>",
     "</div><form action=//evil.test><button>",
@@ -163,7 +287,9 @@ async def test_what_a_model_says_stays_text(scene: Scene, visitor: Visitor) -> N
         assert await visitor.text(".call h3") == f"Calls {HOSTILE[0]}"
         assert await visitor.text(".call pre") == HOSTILE[3]
         assert HOSTILE[0] in await visitor.text("#kept li bdi >> nth=0")
-    inside = await visitor.page.locator("#console :is(img, script, iframe, a)").count()
+    inside = await visitor.page.locator(
+        "#console :is(img, script, iframe, a:not(.small > a))"
+    ).count()
     assert inside == 0
     assert await visitor.page.locator("form").count() == 1
     replay = await saved_replay(visitor)
@@ -334,6 +460,7 @@ async def invite_code(scene: Scene) -> str:
             "http://attic.lan:8787",
             ("plain http", "https address", "below"),
         ),
+        # A rig at its own address lets pages of its tracker's own name ask, and no others.
         (
             "http://localhost:8787",
             "http://127.0.0.1:8787",
@@ -346,9 +473,8 @@ async def test_where_it_can_not_work_the_page_says_why_and_what_to_do(
 ) -> None:
     files = static_files()
     site = replace(SITE, address=SITE.address.replace(SITE.origin, tracker))
-    rig = msgspec.structs.replace(
-        twelve_rigs()[0], base_url=f"{tracker}/n/{twelve_rigs()[0].id}/v1"
-    )
+    relayed = f"{tracker}/n/{twelve_rigs()[0].id}" if origin == tracker else "http://127.0.0.1:9"
+    rig = msgspec.structs.replace(twelve_rigs()[0], base_url=f"{relayed}/v1")
     html = make_renderer(files).render(TastePage(site=site, node=rig))
 
     async def answer(route: Route) -> None:
@@ -366,7 +492,10 @@ async def test_where_it_can_not_work_the_page_says_why_and_what_to_do(
         text = await visitor.page.inner_text("#blocked")
         assert [words for words in said if words not in text] == []
         assert not await visitor.page.locator("#console").is_visible()
-        assert "curl -N" in await visitor.page.inner_text(".elsewhere")
+        elsewhere = await visitor.page.inner_text(".elsewhere")
+        assert "curl -N" in elsewhere
+        assert "luckrig connect --subtext --tracker" in elsewhere
+        assert ("ssh -L 8787:attic.lan:8787 attic.lan" in elsewhere) == (origin == tracker)
         # Chromium says that it ignores that header over plain http.
         visitor.faults = [each for each in visitor.faults if "Opener-Policy" not in each]
     await context.close()

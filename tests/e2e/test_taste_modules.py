@@ -43,6 +43,21 @@ async ([url, start, bits]) =>
 """
 
 
+TALK: Final = """
+async ([url, turns, room]) => {
+  const { Conversation } = await import(`${url}/conversation.js`);
+  const talk = new Conversation();
+  for (let at = 0; at < turns; at += 1) {
+    const mode = at ? "plain" : "subtext";
+    talk.add({ prompt: `${at}?`.padEnd(300), reply: "x".repeat(300), mode });
+  }
+  const { messages, unsent, leftOut } = talk.messages(room);
+  const first = parseInt(messages[0]?.content ?? "-1");
+  return [messages.length, first, unsent, leftOut, talk.fits("plain"), talk.fits("subtext")];
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     """A page with the product's headers."""
@@ -72,7 +87,8 @@ def test_a_stream_means_the_same_however_it_is_cut(page: Page) -> None:
     text = ": queue position=3 eta=12 ticket=x\r\n\n"
     text += 'data: {"a":"潮"}\n\n: hi\ndata:1\ndata: 2\n\ndata: x'
     body = text.encode()
-    expected = [{"queue": {"position": 3, "eta": 12}}, {"data": '{"a":"潮"}'}, {"data": "1\n2"}]
+    place = {"position": 3, "eta": 12, "ticket": "x"}
+    expected = [{"queue": place}, {"data": '{"a":"潮"}'}, {"data": "1\n2"}]
     for size in (1, 2, 3, 7, len(body)):
         parts = [body[at : at + size] for at in range(0, len(body), size)]
         assert read(page, parts) == expected
@@ -87,10 +103,12 @@ def test_what_is_no_text_or_too_long_is_refused(page: Page) -> None:
 @pytest.mark.parametrize(
     ("comment", "place"),
     [
-        (" queue position=1 eta=unknown ticket=x", {"position": 1, "eta": None}),
-        (" queue position=1 eta=1.5", {"position": 1, "eta": 1.5}),
-        (" queue position=1 eta=1.5.5", {"position": 1, "eta": None}),
-        (" queue position=1 eta=999999999999", {"position": 1, "eta": None}),
+        (" queue position=1 eta=unknown ticket=x", {"position": 1, "eta": None, "ticket": "x"}),
+        (" queue position=1 eta=1.5", {"position": 1, "eta": 1.5, "ticket": None}),
+        (" queue position=1 eta=1.5 x=y", {"position": 1, "eta": 1.5, "ticket": None}),
+        (" queue position=1 eta=1.5.5", {"position": 1, "eta": None, "ticket": None}),
+        (" queue position=1 eta=999999999999", {"position": 1, "eta": None, "ticket": None}),
+        (" queue position=1 eta=1 ticket=../x", {"position": 1, "eta": 1, "ticket": None}),
         (" queue position=-1 eta=5", None),
         (" queue position=<b> eta=5", None),
         ("keep-alive", None),
@@ -136,6 +154,25 @@ def test_only_json_of_a_bounded_depth_is_laid_out(page: Page) -> None:
         assert call(page, "json_view", "indented", text) is None
     brackets = json.dumps(["[" * 100])
     assert call(page, "json_view", "indented", brackets) is not None
+
+
+@pytest.mark.parametrize(
+    ("turns", "context", "most", "found"),
+    [
+        # A turn is taken for 216 tokens; what is asked now for 108.
+        (3, 32_768, None, [6, 0, 0, 0, False, True]),
+        (3, 1024, 500, [2, 2, 2, 2, False, True]),
+        (3, 1024, 4096, [0, -1, 3, 3, False, True]),
+        (30, None, None, [26, 17, 17, 17, False, True]),
+        (102, 1_000_000, 1, [200, 2, 0, 2, True, True]),
+        (0, 1024, None, [0, -1, 0, 0, True, True]),
+    ],
+)
+def test_as_much_of_a_conversation_goes_along_as_there_is_room_for(
+    page: Page, turns: int, context: int | None, most: int | None, found: list[Any]
+) -> None:
+    room = {"context": context, "maxTokens": most, "now": "x" * 300}
+    assert page.evaluate(TALK, [folder(), turns, room]) == found
 
 
 def test_the_tracker_takes_the_browsers_work(page: Page) -> None:

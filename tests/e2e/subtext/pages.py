@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -184,13 +184,22 @@ class _Handler(BaseHTTPRequestHandler):
         answer = rig.answer(Asked(self.path.removeprefix(f"/n/{rig.node_id}"), headers, body))
         self.close_connection = True
         self._start(answer.status, {**answer.headers, "transfer-encoding": "chunked"})
-        for chunk in answer.chunks:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if answer.end == "held":
+            self._hold(answer)
+            return
+        self._write_chunks(answer)
         if answer.end == "well":
             self.wfile.write(b"0\r\n\r\n")
-        elif answer.end == "held":
+
+    def _hold(self, answer: Answer) -> None:
+        with suppress(ConnectionError):  # it may leave before all of it is written
+            self._write_chunks(answer)
             self.rfile.read(1)  # nothing more is sent: this is the connection's end
-            answer.has_left.set()
+        answer.has_left.set()
+
+    def _write_chunks(self, answer: Answer) -> None:
+        for chunk in answer.chunks:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
 
     def _send(self, headers: dict[str, str], content: bytes) -> None:
         self._start(200, {**headers, "content-length": str(len(content))})

@@ -295,5 +295,7 @@ def test_a_page_over_plain_http_says_why_not(browser: Browser) -> None:
     script = "async (url) => (await import(url)).whyNotSealed()"
     why = page.evaluate(script, f"{modules()}/support.js")
     assert "https" in why
-    assert "localhost" in why
+    assert "`luckrig connect`" in why
+    assert "`ssh -L 8080:tracker.test:80 tracker.test`" in why
+    assert "http://localhost:8080/." in why
     context.close()
