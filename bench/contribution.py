@@ -1,7 +1,7 @@
 """`python -m bench.contribution`: what a ring of accounts gains, as a table and as a picture.
 
 The table belongs in docs/CONTRIBUTION.md, whose numbers a test recomputes; the picture goes to
-docs/images/contribution.svg. The population is the one of the tests.
+docs/pictures/contribution.svg. The population is the one of the tests.
 """
 
 from math import log10
@@ -24,7 +24,7 @@ from tests.tracker.population import (
     user,
 )
 
-PICTURE: Final = Path(__file__).resolve().parent.parent / "docs" / "images" / "contribution.svg"
+PICTURE: Final = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "contribution.svg"
 SIZES: Final = (1, 2, 3, 5, 10, 20, 40, 70, 100)
 OWN_POINTS: Final = 28.0
 """What an account can do alone in 40 days: 2 for being there, 20 for scarcity, 6 for helping."""

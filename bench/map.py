@@ -40,6 +40,7 @@ PATHS: Final = {
     "list": "/api/v1/nodes",
     "filter": "/api/v1/nodes?gpu=rtx3090&model=qwen3:8b&status=available",
     "words": "/api/v1/nodes?q=rig+gemma&min_vram=16",
+    "family": "/api/v1/nodes?family=qwen&sort=measured",
     "newest": "/api/v1/nodes?sort=newest&limit=200",
     "map page": "/",
     "CSV of all": "/api/v1/nodes.csv",

@@ -39,9 +39,9 @@ from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.openai.requests import parse_chat
 from luckrig.protocol.tokens import verify
 from luckrig.protocol.wire import NodePage, NodeStatus, QueueView
-from luckrig.tracker.domain.listing import NodeQuery, select
+from luckrig.tracker.domain.listing import NodeQuery
+from luckrig.tracker.domain.map_index import MapIndex
 from luckrig.tracker.domain.records import Health, NodeRecord
-from luckrig.tracker.domain.scarcity import scarcities
 from luckrig.tracker.domain.views import node_view
 
 NOW: Final = 1_790_000_000
@@ -231,15 +231,18 @@ def _listing() -> Iterator[Operation]:
         )
         for number in range(LIVE_NODES)
     ]
-    scarcity = scarcities(nodes)
+    index = MapIndex()
+    index.follow(nodes)
+    index.count_scarcity()
 
     def page(query: NodeQuery) -> bytes:
-        chosen, total, following = select(nodes, scarcity, query)
-        views = [node_view(node, scarcity[node.node_id]) for node in chosen]
+        index.follow(nodes)
+        chosen, total, following = index.select(query)
+        views = [node_view(row.node, row.scarcity) for row in chosen]
         return msgspec.json.encode(NodePage(nodes=views, total=total, next=following))
 
     title = f"tracker, {LIVE_NODES:,} nodes"
     yield f"{title}: a page of 50", lambda: page(NodeQuery())
     filtered = NodeQuery(gpu="rtx 4090", text="cellar", status="available")
     yield f"{title}: a page of 50, filtered by words", lambda: page(filtered)
-    yield f"{title}: scarcity (at most each 2 s)", lambda: scarcities(nodes)
+    yield f"{title}: scarcity (at most each 2 s)", index.count_scarcity

@@ -23,8 +23,10 @@ from luckrig.protocol.wire import TokenRequest
 from luckrig.tracker.app import create_app
 from luckrig.tracker.service.bans import BanService
 from luckrig.tracker.service.operators import Operators
+from luckrig.tracker.service.revocations import RevocationService
 from luckrig.tracker.service.tokens import Allowance, TokenService
 from luckrig.tracker.service.users import RegistrationRules, UserService
+from luckrig.tracker.service.wishes import WishService
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.factories import NOW, make_health, make_node, seeded
@@ -68,6 +70,7 @@ async def _service(path: Path) -> float:
         on_change=lambda: None,
     )
     allowance = Allowance(limits=TrackerSettings(public_url=URL).limited, tokens_per_hour=MANY)
+    wishes = WishService(store, clock=clock, on_wish=lambda _: None)
     service = TokenService(
         store,
         KEYS,
@@ -77,6 +80,7 @@ async def _service(path: Path) -> float:
         ttl_seconds=900,
         tokens_per_hour_prefix=MANY,
         is_about=_never,
+        revoked=RevocationService(store, KEYS, wishes, clock=clock).lists,
         clock=clock,
         random_bytes=os.urandom,
     )
