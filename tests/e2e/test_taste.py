@@ -565,6 +565,7 @@ async def test_everything_can_be_done_by_keyboard(scene: Scene, visitor: Visitor
     await page.keyboard.type("Hello?")
     await page.keyboard.press("Control+Enter")
     await visitor.state("Complete.")
+    await page.locator("#send:enabled").wait_for()
     reached: list[str] = []
     while "share" not in reached and len(reached) < 30:
         await page.keyboard.press("Tab")

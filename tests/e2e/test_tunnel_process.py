@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import openai
@@ -10,6 +10,10 @@ import psutil
 import pytest
 
 from tests.e2e.commands import answer_of, running
+
+_LIST: Final = {"type": "array", "items": {"type": "integer"}, "minItems": 300}
+LONG: Final = {"type": "json_schema", "json_schema": {"name": "long", "schema": _LIST}}
+"""What no engine has said before its rig is killed."""
 
 
 @pytest.mark.timeout(90)  # five processes start in turn
@@ -32,17 +36,19 @@ def test_rig_behind_a_tunnel_from_its_start_to_its_violent_end(tmp_path: Path) -
             )
             assert token["base_url"] == rig["base_url"]
 
-            def ask() -> openai.Stream[Any]:
-                return client.chat.completions.create(
+            def ask(**more: Any) -> openai.Stream[Any]:
+                stream: openai.Stream[Any] = client.chat.completions.create(
                     model=rig["models"][0],
                     messages=[{"role": "user", "content": "Tell me a long story."}],
                     stream=True,
+                    **more,
                 )
+                return stream
 
             first = [chunk.choices[0].delta.content or "" for chunk in ask()]
             assert "".join(first).strip()
             engines = ours.children(recursive=True)
-            stream = ask()
+            stream = ask(response_format=LONG)
             next(iter(stream))
             node.kill()
             with pytest.raises(openai.APIError, match="broke before its reply was complete"):
