@@ -22,7 +22,7 @@ import click
 import httpx2
 
 from bench.spread import percentile
-from luckrig.cli.loop import bind, origin_of
+from luckrig.cli.loop import bind, origin_of, run, spare_collector
 from luckrig.cli.serve import serving
 from luckrig.protocol.wire import NodeHealth, NodeStatus, QueueView
 from luckrig.tracker.app import create_app
@@ -89,6 +89,7 @@ async def serve(rigs: int) -> None:
     )
     async with serving(app, sock):
         await asyncio.sleep(2 * rigs / BEATS_PER_SECOND)  # the jitter spreads the first wave
+        spare_collector()  # as `luckrig tracker` does when it has read its rigs
         started, before = time.monotonic(), beats.answered
         sys.stdout.write(f"{origin_of(sock)}\n")
         sys.stdout.flush()
@@ -167,7 +168,7 @@ async def _ask(origin: str, rounds: int, listeners: int) -> None:
 @click.option("--serve", "is_server", is_flag=True, hidden=True)
 def main(rigs: int, listeners: int, rounds: int, is_server: bool) -> None:
     """Lists of a map that is alive: path, listeners, requests, ms at p50, p90, p99."""
-    asyncio.run(serve(rigs) if is_server else measure(rigs, listeners, rounds))
+    run(serve(rigs) if is_server else measure(rigs, listeners, rounds))
 
 
 if __name__ == "__main__":

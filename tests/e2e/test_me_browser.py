@@ -27,7 +27,8 @@ async def desk() -> AsyncIterator[Desk]:
 async def signs_in(page: Page, desk: Desk, user_id: str) -> None:
     """The button with this browser's key leads to that user's page."""
     await page.get_by_role("button", name="Sign in with this key").click()
-    await page.wait_for_url(f"{desk.origin}/me")
+    await page.locator(f".desk-bar [title={user_id}]").wait_for()  # signing in is at /me, too
+    assert page.url == f"{desk.origin}/me"
     assert user_id in "".join((await page.inner_text(".desk-head .id")).split())
 
 
