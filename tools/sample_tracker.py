@@ -98,12 +98,12 @@ class _Clock:
     """The time, or a moment that stands still; until the rigs are listed it is DAYS ago."""
 
     def __init__(self, *, is_still: bool) -> None:
-        self._time = (lambda: float(NOW)) if is_still else time.time
+        self._is_still = is_still
         self._past = DAYS * 86_400.0
 
     def __call__(self) -> float:
         """Unix seconds."""
-        return self._time() - self._past
+        return (NOW if self._is_still else time.time()) - self._past
 
     def arrive(self) -> None:
         """It is now."""
