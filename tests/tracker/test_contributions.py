@@ -25,7 +25,6 @@ from luckrig.tracker.service.ledger import Ledger
 from luckrig.tracker.service.receipts import COUNTERSIGN_SECONDS, ReceiptService
 from luckrig.tracker.service.uptime import UptimeRecorder
 from luckrig.tracker.store.interface import Store, StoreError
-from luckrig.tracker.store.memory import MemoryStore
 from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.factories import NOW, make_health, make_node, node_key, owner_key, seeded
 from tests.tracker.trackers import KEYS, URL, Tracker, running_tracker
@@ -160,13 +159,6 @@ class World:
         for _ in range(hours):
             await recorder.note({make_node(rig).node_id: make_health() for rig in rigs})
             clock.now += 3600
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    store = MemoryStore() if request.param == "memory" else await open_store(tmp_path / "t.db")
-    yield store
-    await store.aclose()
 
 
 @pytest.fixture

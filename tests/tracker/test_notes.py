@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,8 +14,6 @@ from luckrig.protocol.notes import Note, Reproduction, sign_note, sign_reproduct
 from luckrig.tracker.domain.accounts import ledger_account
 from luckrig.tracker.service.notes import MAX_NOTES_OF_AN_AUTHOR
 from luckrig.tracker.store.interface import Store
-from luckrig.tracker.store.memory import MemoryStore
-from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.factories import NOW, make_node
 from tests.tracker.test_contributions import World
 from tests.tracker.trackers import KEYS, Tracker, running_tracker
@@ -25,13 +22,6 @@ OPERATOR, AUTHOR, READER, THIRD = (PrivateKey(bytes([number]) * 32) for number i
 OPERATOR_ID = derive_id("u1", OPERATOR.public)
 RIG, SECOND = make_node(1), make_node(2)
 ID = "note-0123456789abcdef"
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    store = MemoryStore() if request.param == "memory" else await open_store(tmp_path / "t.db")
-    yield store
-    await store.aclose()
 
 
 @pytest.fixture

@@ -27,13 +27,6 @@ HOUR, DAY = 3600, 86_400
 STAYS = {"descriptor_log.node_id", "ledger.entry", "audit.entry"}
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    store = MemoryStore() if request.param == "memory" else await open_store(tmp_path / "t.db")
-    yield store
-    await store.aclose()
-
-
 @pytest.fixture
 async def lives(store: Store, tmp_path: Path) -> AsyncIterator[Lives]:
     async with running_tracker(store, operators=OPERATORS) as tracker:

@@ -1,15 +1,12 @@
 """A rig's page at a tracker: its past, its users' notes and what they measured, each as stored."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from luckrig.tracker.domain.ledger import SECONDS_PER_DAY
 from luckrig.tracker.domain.receipts import TimingRecord
 from luckrig.tracker.store.interface import LIVE_DAYS_KEPT, Store
-from luckrig.tracker.store.memory import MemoryStore
-from luckrig.tracker.store.sqlite import open_store
 from luckrig.web.rig_page import NOTES_SHOWN
 from luckrig.web.uptime_strip import DAYS
 from tests.tracker.factories import NOW, make_node
@@ -19,13 +16,6 @@ from tests.web.documents import Document, read
 
 RIG = make_node(1, listed_at=NOW)
 PATH = f"/nodes/{RIG.node_id}"
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    store = MemoryStore() if request.param == "memory" else await open_store(tmp_path / "t.db")
-    yield store
-    await store.aclose()
 
 
 @pytest.fixture
