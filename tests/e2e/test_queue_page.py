@@ -6,25 +6,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator
 
-from tests.e2e.browsers import async_chromium
 from tests.e2e.tasting import Visitor, visiting
 from tests.e2e.tunnels import NODE_ID, OTHER, Scene, tunnelled
 from tests.fake_engines.engine import OnDemand
 from tests.nodeproxy.conditions import until
 
-pytestmark = pytest.mark.timeout(90)  # a browser starts, on a machine that may be busy
+pytestmark = [pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Real Chromium."""
-    async with async_chromium() as running:
-        yield running
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """One rig behind a tunnel, which works on one request at a time."""
     async with tunnelled(tmp_path) as running:
@@ -52,7 +45,7 @@ async def paste(visitor: Visitor, ticket: str) -> None:
 
 
 async def test_tickets_of_tabs_and_of_scripts_are_shown_and_left(
-    browser: Browser, scene: Scene
+    async_browser: Browser, scene: Scene
 ) -> None:
     """One request runs, two wait: one in a console, one in a script. Both are left by button."""
     queue = scene.rig.node.queue
@@ -63,7 +56,7 @@ async def test_tickets_of_tabs_and_of_scripts_are_shown_and_left(
     script = asyncio.create_task(ticket_of(scene, heard))
     pasted = await asyncio.wait_for(heard.get(), 10)
 
-    context = await browser.new_context()
+    context = await async_browser.new_context()
     origin = scene.process.address.origin
     async with visiting(context, origin) as console, visiting(context, origin) as visitor:
         await console.open()
