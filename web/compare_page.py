@@ -12,7 +12,8 @@ from luckrig.protocol.descriptor import Offer
 from luckrig.protocol.names import gpu_key, model_key, quantization_key
 from luckrig.protocol.wire import NodeView, TimingView
 from luckrig.web.formats import format_bytes, scarcity_percent, split_hardware_name
-from luckrig.web.pages import Site, is_relayed
+from luckrig.web.pages import Site
+from luckrig.web.ways import way_to
 
 MAX_COMPARED: Final = 4
 """More columns than these don't fit on a screen."""
@@ -117,7 +118,7 @@ class ComparePage:
 
     def is_relayed(self, node: NodeView) -> bool:
         """Whether this tracker passes requests on to the rig."""
-        return is_relayed(node, self.site)
+        return way_to(node, self.site.origin) == "relay"
 
     @property
     def differing(self) -> frozenset[str]:

@@ -2,7 +2,7 @@
 API, so that a list can be shared and asked for in any of the three.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, Final, Literal, get_args
 
@@ -11,9 +11,9 @@ from markupsafe import Markup
 from luckrig.protocol.descriptor import Capability
 from luckrig.protocol.names import Vendor
 from luckrig.protocol.wire import NodeStatus, NodeView
+from luckrig.web.chart import Chart, draw_chart
 from luckrig.web.foreign import clean
-from luckrig.web.formats import format_tokens
-from luckrig.web.languages import Words
+from luckrig.web.formats import format_bytes, format_tokens
 from luckrig.web.pages import Site, node_path, with_query
 
 View = Literal["cards", "table"]
@@ -139,6 +139,27 @@ class MapPage:
     next_cursor: str | None = None
 
     @property
+    def chart(self) -> Chart:
+        """The rigs as marks; drawn anew each time it is asked for."""
+        return draw_chart(self.plotted or self.nodes)
+
+    @property
+    def likeness(self) -> Markup | None:
+        """What the rigs of this list share with the one in filters.like, in words."""
+        liked, words = self.liked, self.site.words
+        if liked is None:
+            return None
+        path = self.node_path(liked.node_id)
+        rig = Markup('<a href="{}"><bdi>{}</bdi></a>').format(path, clean(liked.name))
+        if liked.gpu is not None:
+            gpu = Markup("<bdi>{}</bdi>").format(clean(liked.gpu))
+            return words("map.like.gpu", rig=rig, gpu=gpu)
+        if liked.ram_bytes is None:
+            return words("map.like.no_gpu", rig=rig)
+        least, most = (format_bytes(size) for size in liked.ram_bytes)
+        return words("map.like.ram", rig=rig, least=least, most=most)
+
+    @property
     def api_path(self) -> str:
         """The same list as JSON."""
         return with_query("/api/v1/nodes", self._query(view="cards", after=self.after))
@@ -247,20 +268,6 @@ class MapPage:
         shown = view or self.view
         asked |= {"view": "" if shown == "cards" else shown, "after": after}
         return {key: str(value) for key, value in asked.items() if value not in ("", None)}
-
-
-def describe_likeness(
-    liked: LikedRig, words: Words, *, path: str, size: Callable[[int], str]
-) -> Markup:
-    """What the rigs of a list share with one, in words. path: its page. size: of bytes, as text."""
-    rig = Markup('<a href="{}"><bdi>{}</bdi></a>').format(path, clean(liked.name))
-    if liked.gpu is not None:
-        gpu = Markup("<bdi>{}</bdi>").format(clean(liked.gpu))
-        return words("map.like.gpu", rig=rig, gpu=gpu)
-    if liked.ram_bytes is None:
-        return words("map.like.no_gpu", rig=rig)
-    least, most = liked.ram_bytes
-    return words("map.like.ram", rig=rig, least=size(least), most=size(most))
 
 
 def _at_least(value: int | None, unit: str = "") -> str:

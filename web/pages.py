@@ -9,7 +9,6 @@ from typing import ClassVar, Final, Protocol, get_args
 from urllib.parse import quote, urlencode
 
 from luckrig.protocol.descriptor import Capability
-from luckrig.protocol.wire import NodeView
 from luckrig.web.languages import Words, english
 
 CAPABILITIES: Final[tuple[Capability, ...]] = get_args(Capability)
@@ -123,11 +122,6 @@ def taste_path(node_id: str) -> str:
 def note_path(note_id: str) -> str:
     """A tuning note with all its versions."""
     return f"/notes/{quote(note_id, safe='')}"
-
-
-def is_relayed(node: NodeView, site: Site) -> bool:
-    """Whether a rig is reached through this tracker."""
-    return node.base_url.startswith(f"{site.origin}/n/")
 
 
 def descriptor_path(node_id: str) -> str:

@@ -20,12 +20,10 @@ from luckrig.web import (
     score_chart,
 )  # fmt: skip
 from luckrig.web.assets import StaticFile
-from luckrig.web.chart import draw_chart
 from luckrig.web.compare_page import compare_path
 from luckrig.web.languages import Words
-from luckrig.web.map_page import SORTS, VENDORS, MapPage, describe_likeness
+from luckrig.web.map_page import SORTS, VENDORS
 from luckrig.web.pages import Page
-from luckrig.web.rig_page import RigPage
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -44,33 +42,14 @@ class Renderer:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
 
-    def render_map(self, page: MapPage) -> str:
-        """The map: /."""
-        chart = draw_chart(page.plotted or page.nodes)
-        likeness = None
-        if page.liked is not None:
-            path = page.node_path(page.liked.node_id)
-            likeness = describe_likeness(
-                page.liked, page.site.words, path=path, size=formats.format_bytes
-            )
-        return self._render(page.template, page, chart=chart, likeness=likeness)
-
-    def render_node(self, page: RigPage) -> str:
-        """One rig: /nodes/{id}."""
-        return self.render(page)
-
     def render(self, page: Page) -> str:
-        """Any page whose template needs nothing but the page, and its words as `t`."""
-        return self._render(page.template, page)
-
-    def _render(self, template: str, page: Page, **more: object) -> str:
+        """Its template gets the page, its words as `t`, and what every page shows of rigs."""
         words = page.site.words
-        return self._environment.get_template(template).render(
+        return self._environment.get_template(page.template).render(
             page=page,
             t=words,
             status_words={status: words(f"shared.status.{status}") for status in formats.STATUSES},
             live_words=_live_words(words),
-            **more,
         )
 
 

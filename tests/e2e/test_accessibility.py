@@ -78,7 +78,7 @@ def _documents() -> Iterator[tuple[str, str]]:
     for name, page in _pages():
         yield name, RENDERER.render(page)
     like = Filters(like=twelve_rigs()[7].id, tag="quiet")
-    yield "ja map", RENDERER.render_map(replace(alive("ja"), filters=like, liked=LIKED))
+    yield "ja map", RENDERER.render(replace(alive("ja"), filters=like, liked=LIKED))
     for language in ("en", "ja"):
         for name, page in rig_samples.sample_pages(site_in(language)):
             yield f"{language} {name}", RENDERER.render(page)

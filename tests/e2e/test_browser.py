@@ -63,7 +63,7 @@ def test_a_paused_rig_opens_in_the_readers_time(browser: Browser) -> None:
     opens_at = NOW - NOW % 86_400 + 86_400 + 21 * 3600
     rig = msgspec.structs.replace(twelve_rigs()[0], status="paused", opens_at=opens_at)
     files = static_files()
-    html = make_renderer(files).render_map(replace(map_page([rig]), site=SITE))
+    html = make_renderer(files).render(replace(map_page([rig]), site=SITE))
 
     def answer(route: Route) -> None:
         file = files.get(urlsplit(route.request.url).path)

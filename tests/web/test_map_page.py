@@ -55,15 +55,15 @@ def states(language: str) -> Iterator[tuple[str, str]]:
     page = alive(language)
     by_ram = replace(LIKED, gpu=None, ram_bytes=(40 * GB, 96 * GB))
     like = Filters(like=RIG.id, vendor="cpu", family="qwen", tag="#quiet", sort="measured")
-    yield "cards", RENDERER.render_map(page)
-    yield "table", RENDERER.render_map(replace(page, view="table", next_cursor="c"))
-    yield "like", RENDERER.render_map(replace(page, filters=like, liked=LIKED))
-    yield "like ram", RENDERER.render_map(replace(page, filters=like, liked=by_ram))
-    yield "like any", RENDERER.render_map(replace(page, liked=replace(LIKED, gpu=None)))
-    yield "like nobody", RENDERER.render_map(replace(page, filters=like, nodes=[], matching=0))
-    yield "none", RENDERER.render_map(replace(map_page([]), site=page.site))
-    yield "silent", RENDERER.render_map(replace(page, scarce=[]))
-    yield "past the end", RENDERER.render_map(replace(page, nodes=[], after="c"))
+    yield "cards", RENDERER.render(page)
+    yield "table", RENDERER.render(replace(page, view="table", next_cursor="c"))
+    yield "like", RENDERER.render(replace(page, filters=like, liked=LIKED))
+    yield "like ram", RENDERER.render(replace(page, filters=like, liked=by_ram))
+    yield "like any", RENDERER.render(replace(page, liked=replace(LIKED, gpu=None)))
+    yield "like nobody", RENDERER.render(replace(page, filters=like, nodes=[], matching=0))
+    yield "none", RENDERER.render(replace(map_page([]), site=page.site))
+    yield "silent", RENDERER.render(replace(page, scarce=[]))
+    yield "past the end", RENDERER.render(replace(page, nodes=[], after="c"))
 
 
 PAGES = {
@@ -138,7 +138,7 @@ def test_what_strangers_write_stays_text(text: str) -> None:
         filters=Filters(like=text, tag=text, family=text),
         liked=replace(LIKED, name=text, gpu=text),
     )
-    hostile = read(RENDERER.render_map(page))
+    hostile = read(RENDERER.render(page))
     assert hostile.problems == []
     assert len(hostile.all("script")) == 1
     assert not [

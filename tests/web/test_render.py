@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from luckrig.web.formats import STATUSES, format_iso_time, format_time
 from luckrig.web.map_page import Choices, Filters
 from luckrig.web.pages import ErrorPage
 from luckrig.web.render import make_renderer
+from luckrig.web.rig_page import RigPage
 from tests.web.documents import Document, read
 from tests.web.hostile import HOSTILE
 from tests.web.rig_samples import hostile_pages, sample_pages
@@ -56,16 +58,16 @@ def pages() -> Iterator[tuple[str, str]]:
     twelve = twelve_rigs()
     whole = map_page(twelve)
     busy = replace(whole, filters=Filters(q="x", gpu='"', min_vram=20, sort="name"), view="table")
-    yield "empty", RENDERER.render_map(map_page([]))
-    yield "one", RENDERER.render_map(map_page(twelve[:1]))
-    yield "twelve", RENDERER.render_map(whole)
-    yield "table", RENDERER.render_map(replace(whole, view="table"))
-    yield "300", RENDERER.render_map(map_page(many_rigs(300)))
-    yield "filtered", RENDERER.render_map(replace(busy, after="c1", next_cursor="c2"))
-    yield "nothing", RENDERER.render_map(replace(busy, nodes=[], matching=0))
-    yield "past the end", RENDERER.render_map(replace(whole, nodes=[], after="c9"))
+    yield "empty", RENDERER.render(map_page([]))
+    yield "one", RENDERER.render(map_page(twelve[:1]))
+    yield "twelve", RENDERER.render(whole)
+    yield "table", RENDERER.render(replace(whole, view="table"))
+    yield "300", RENDERER.render(map_page(many_rigs(300)))
+    yield "filtered", RENDERER.render(replace(busy, after="c1", next_cursor="c2"))
+    yield "nothing", RENDERER.render(replace(busy, nodes=[], matching=0))
+    yield "past the end", RENDERER.render(replace(whole, nodes=[], after="c9"))
     for rig in twelve:
-        yield f"rig {rig.name}", RENDERER.render_node(rig_page(rig))
+        yield f"rig {rig.name}", RENDERER.render(rig_page(rig))
     for name, page in sample_pages(SITE):
         yield name, RENDERER.render(page)
     for status, code in ((404, "node_not_found"), (404, "not_found"), (500, "internal_error")):
@@ -76,8 +78,8 @@ def pages() -> Iterator[tuple[str, str]]:
         choices = Choices(gpus=[text], models=[text], quants=[text])
         filters = Filters(q=text, gpu=text, model=text, quant=text)
         hostile = replace(map_page([rig]), choices=choices, filters=filters, after=text)
-        yield f"hostile map {number}", RENDERER.render_map(replace(hostile, next_cursor=text))
-        yield f"hostile table {number}", RENDERER.render_map(replace(hostile, view="table"))
+        yield f"hostile map {number}", RENDERER.render(replace(hostile, next_cursor=text))
+        yield f"hostile table {number}", RENDERER.render(replace(hostile, view="table"))
         for name, page in hostile_pages(text, rig):
             yield f"hostile {name} {number}", RENDERER.render(page)
         error = ErrorPage(site=SITE, status=400, code=text, message=text, request_id=text)
@@ -181,8 +183,8 @@ def test_a_hostile_name_is_a_name(number: int, kind: str) -> None:
 def test_every_foreign_text_is_isolated(view: str) -> None:
     rig = hostile_rig("Zqx")
     html = {
-        "map": RENDERER.render_map(map_page([rig])),
-        "table": RENDERER.render_map(replace(map_page([rig]), view="table")),
+        "map": RENDERER.render(map_page([rig])),
+        "table": RENDERER.render(replace(map_page([rig]), view="table")),
         **{name: RENDERER.render(page) for name, page in hostile_pages("Zqx", rig)},
     }[view]
     bare = re.sub(r"<bdi[ >].*?</bdi>|\u2068.*?\u2069", "", html, flags=re.DOTALL)
@@ -234,7 +236,7 @@ def test_a_rigs_page_tells_everything() -> None:
 def test_a_note_keeps_its_lines_and_gains_no_markup() -> None:
     note = "# not a heading\n\n  - **not bold**\n\thttps://example.com"
     rig = msgspec.structs.replace(twelve_rigs()[0], note=note)
-    document = read(RENDERER.render_node(rig_page(rig)))
+    document = read(RENDERER.render(rig_page(rig)))
     (box,) = document.of_class("full-note")
     assert box.text == note
     assert not [element for element in document.all("a") if "example.com" in element.get("href")]
@@ -243,7 +245,7 @@ def test_a_note_keeps_its_lines_and_gains_no_markup() -> None:
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_status_has_a_word_and_a_shape(status: NodeStatus) -> None:
     rig = msgspec.structs.replace(twelve_rigs()[0], status=status)
-    document = read(RENDERER.render_map(map_page([rig])))
+    document = read(RENDERER.render(map_page([rig])))
     (pill,) = document.of_class("pill")
     assert pill.text.strip()
     shapes = [element.get("href") for element in document.all("use")]
@@ -256,7 +258,7 @@ def test_a_paused_rig_says_when_it_opens_and_keeps_its_hours() -> None:
     rig = msgspec.structs.replace(
         twelve_rigs()[0], status="paused", opens_at=NOW + 3600, policy=policy
     )
-    pages = (RENDERER.render_map(map_page([rig])), RENDERER.render_node(rig_page(rig)))
+    pages = (RENDERER.render(map_page([rig])), RENDERER.render(rig_page(rig)))
     for html in pages:
         (time,) = [each for each in read(html).all("time") if "data-opens" in each.attributes]
         assert time.get("data-opens") == str(NOW + 3600)
@@ -266,7 +268,7 @@ def test_a_paused_rig_says_when_it_opens_and_keeps_its_hours() -> None:
     assert [each.text for each in document.having("data-days")] == ["weekdays 22:00-07:00"]
     assert [each.text for each in document.having("data-zone")] == ["Europe/Berlin"]
     late = msgspec.structs.replace(rig, opens_at=NOW)
-    assert "data-opens" not in RENDERER.render_map(map_page([late]))
+    assert "data-opens" not in RENDERER.render(map_page([late]))
 
 
 def test_unknown_facts_are_dashes_with_a_reason() -> None:
@@ -328,7 +330,7 @@ def test_speed_and_size_are_no_orders_unless_asked_for_and_say_what_they_are() -
 
 def test_fifty_rigs_fit_in_50_kilobytes_packed() -> None:
     rigs = [*twelve_rigs(), *many_rigs(38)]
-    html = RENDERER.render_map(map_page(rigs))
+    html = RENDERER.render(map_page(rigs))
     asked = [
         file.packed or file.content
         for url, file in FILES.items()
@@ -339,9 +341,17 @@ def test_fifty_rigs_fit_in_50_kilobytes_packed() -> None:
     assert len(html.encode()) <= 130_000, "for those who take no gzip"
 
 
+class Misplaced(RigPage):
+    """A rig's page with the map's template, which asks for what it hasn't."""
+
+    template: ClassVar[str] = "map.html"
+
+
 def test_a_missing_name_in_a_template_is_an_error() -> None:
+    rig = rig_page(twelve_rigs()[0])
+    page = Misplaced(site=rig.site, node=rig.node, signed_at=rig.signed_at)
     with pytest.raises((UndefinedError, AttributeError)):
-        RENDERER.render_map(rig_page(twelve_rigs()[0]))  # type: ignore[arg-type]  # pyright: ignore
+        RENDERER.render(page)
 
 
 def test_no_template_switches_escaping_off() -> None:

@@ -221,7 +221,7 @@ def test_rigs_page_leads_there_while_it_is_of_use(status: str) -> None:
     mixed = msgspec.structs.replace(rig, base_url="http://rig.lan/v1")
     for node, can_ask in ((rig, answers), (relayed(rig), answers), (mixed, False)):
         page = RigPage(site=SITE, node=node, signed_at=SITE.now)
-        assert (f'href="/taste/{rig.id}"' in RENDERER.render_node(page)) == can_ask
+        assert (f'href="/taste/{rig.id}"' in RENDERER.render(page)) == can_ask
     for language in LANGUAGES:
         site = replace(SITE, words=load_languages()[language])
         assert RENDERER.render(TastePage(site=site, node=relayed(rig)))

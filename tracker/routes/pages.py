@@ -76,7 +76,7 @@ class Pages:
         key = (request.url.query, site.words.language)
         body = self._recent.get(key, stamp)
         if body is None:
-            html = self._renderer.render_map(await self._map_page(query, view, site))
+            html = self._renderer.render(await self._map_page(query, view, site))
             body = pack(html.encode())
             self._recent.put(key, stamp, body)
         headers = {"Content-Type": "text/html; charset=utf-8", "Vary": "Accept-Language"}
