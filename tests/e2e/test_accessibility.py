@@ -99,7 +99,10 @@ def tabs(browser: Browser, axe: str) -> Iterator[dict[Scheme, Tab]]:
     opened: dict[Scheme, Tab] = {}
     for scheme, width in VIEWPORTS.items():
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            bypass_csp=True,
         )
         context.route("**/*", _answer)
         context.add_init_script(axe)

@@ -157,6 +157,7 @@ def context_of(browser: Browser, language: str, scheme: Scheme) -> BrowserContex
         locale={"en": "en-GB", "ja": "ja-JP"}[language],
         viewport={"width": WIDTHS[scheme], "height": 900},
         color_scheme=scheme,
+        reduced_motion="reduce",
         timezone_id="Asia/Tokyo",
     )
 

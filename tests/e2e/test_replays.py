@@ -407,7 +407,10 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     """With everything open. The policy is bypassed for axe's script only."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        bypass_csp=True,
     )
     context.add_init_script(axe_script())
     with visiting(context, language) as tab:

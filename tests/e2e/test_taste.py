@@ -529,7 +529,7 @@ async def test_axe_finds_nothing_serious(
     ]
     context = await browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, locale=language,
-        bypass_csp=True,
+        reduced_motion="reduce", bypass_csp=True,
     )  # fmt: skip
     await context.add_init_script(axe_script())
     async with visiting(context, scene.process.address.origin) as visitor:
