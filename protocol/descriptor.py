@@ -15,12 +15,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from luckrig.protocol import jws
 from luckrig.protocol.address import is_origin
-from luckrig.protocol.encoding import b64url_decode, b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NodeId, UserId, derive_id
-from luckrig.protocol.keys import PrivateKey, PublicKey
+from luckrig.protocol.jws_json import SignedByTwo, sign_by_two
+from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.schedule import Schedule, check_schedule
 from luckrig.protocol.strictjson import decode
 from luckrig.protocol.surface import relay_endpoint
@@ -102,16 +101,8 @@ class NodeDescriptor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     policy: Policy
 
 
-class _Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    protected: str
-    signature: str
-
-
-class SignedDescriptor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The wire form: JWS JSON serialisation with two signatures."""
-
-    payload: str
-    signatures: Annotated[list[_Signature], msgspec.Meta(min_length=2, max_length=2)]
+class SignedDescriptor(SignedByTwo, frozen=True):
+    """The wire form: the node's signature, then the owner's."""
 
 
 def sign_descriptor(
@@ -122,12 +113,7 @@ def sign_descriptor(
     if ids != (descriptor.node_id, descriptor.owner_id):
         raise ValueError("the descriptor's ids don't belong to these keys")
     payload = msgspec.json.encode(descriptor)
-    signatures: list[_Signature] = []
-    for typ, key in ((NODE_TYPE, node_key), (OWNER_TYPE, owner_key)):
-        protected, _, signature = jws.sign_with_jwk(payload, typ=typ, key=key).split(".")
-        signatures.append(_Signature(protected=protected, signature=signature))
-    signed = SignedDescriptor(payload=b64url_encode(payload), signatures=signatures)
-    return msgspec.json.encode(signed)
+    return sign_by_two(payload, (NODE_TYPE, node_key), (OWNER_TYPE, owner_key))
 
 
 def verify_descriptor(body: bytes) -> NodeDescriptor:
@@ -139,9 +125,11 @@ def verify_descriptor(body: bytes) -> NodeDescriptor:
     if len(body) > MAX_DESCRIPTOR_BYTES:
         raise PeerError("body_too_large", f"A descriptor has at most {MAX_DESCRIPTOR_BYTES} bytes.")
     signed = decode(body, SignedDescriptor)
-    node_key = _signer(signed, 0, NODE_TYPE)
-    owner_key = _signer(signed, 1, OWNER_TYPE)
-    descriptor = decode(b64url_decode(signed.payload), NodeDescriptor)
+    try:
+        node_key, owner_key = signed.signer(0, NODE_TYPE), signed.signer(1, OWNER_TYPE)
+    except ValueError as error:
+        raise _forged(str(error)) from error
+    descriptor = decode(signed.content, NodeDescriptor)
     if derive_id("n1", node_key) != descriptor.node_id:
         raise _forged("the first signature is not made with the key of node_id")
     if derive_id("u1", owner_key) != descriptor.owner_id:
@@ -151,20 +139,6 @@ def verify_descriptor(body: bytes) -> NodeDescriptor:
     if descriptor.policy.schedule is not None:
         check_schedule(descriptor.policy.schedule, field="policy.schedule")
     return descriptor
-
-
-def _signer(signed: SignedDescriptor, index: int, typ: str) -> PublicKey:
-    part = signed.signatures[index]
-    try:
-        parsed = jws.parse_parts(
-            part.protected, signed.payload, part.signature, header_type=jws.JwkHeader, typ=typ
-        )
-        key = PublicKey.from_jwk(parsed.header.jwk)
-    except ValueError as error:
-        raise _forged(f"signature {index} is malformed") from error
-    if not parsed.is_signed_by(key):
-        raise _forged(f"signature {index} is wrong")
-    return key
 
 
 def _check_public_texts(descriptor: NodeDescriptor) -> None:

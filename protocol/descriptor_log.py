@@ -235,11 +235,9 @@ def verify_head(
     signature_invalid. Vectors: tests/vectors/log.json.
     """
     try:
-        parsed = jws.parse(text, header_type=jws.KidHeader, typ=typ, max_chars=MAX_HEAD_CHARS)
-        key = keys.get(parsed.header.kid)
-        if key is None or not parsed.is_signed_by(key):
-            raise _refused("has a head that isn't signed by the tracker's keys")
-        head = jws.decode_claims(parsed, LogHead)
+        head = jws.open_with_kid(text, LogHead, typ=typ, max_chars=MAX_HEAD_CHARS, keys=keys)
+    except jws.NotSigned as error:
+        raise _refused("has a head that isn't signed by the tracker's keys") from error
     except ValueError as error:
         raise _refused("has a malformed head") from error
     if head.iss != issuer:

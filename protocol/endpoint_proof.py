@@ -25,7 +25,7 @@ from luckrig.protocol import jws
 from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NodeId, RootId, derive_id
-from luckrig.protocol.keys import PrivateKey, PublicKey
+from luckrig.protocol.keys import PrivateKey
 
 ENDPOINT_PROOF_TYPE: Final = "lr-endpoint+jwt"
 PROOF_PATH: Final = "/luckrig/proof/"
@@ -85,18 +85,15 @@ def verify_endpoint_proof(
     now: Unix seconds. Raises PeerError signature_invalid.
     """
     try:
-        parsed = jws.parse(
-            text,
-            header_type=jws.JwkHeader,
-            typ=ENDPOINT_PROOF_TYPE,
-            max_chars=MAX_ENDPOINT_PROOF_CHARS,
+        key, proof = jws.open_with_jwk(
+            text, EndpointProof, typ=ENDPOINT_PROOF_TYPE, max_chars=MAX_ENDPOINT_PROOF_CHARS
         )
-        key = PublicKey.from_jwk(parsed.header.jwk)
-        if derive_id("n1", key) != node_id or not parsed.is_signed_by(key):
-            raise _refused("isn't signed with the rig's key")
-        proof = jws.decode_claims(parsed, EndpointProof)
+    except jws.NotSigned as error:
+        raise _refused("isn't signed with the key it carries") from error
     except ValueError as error:
         raise _refused("is malformed") from error
+    if derive_id("n1", key) != node_id:
+        raise _refused("isn't signed with the rig's key")
     if proof.iss != node_id or proof.aud != root_id:
         raise _refused("is another rig's or for another tracker")
     if proof.nonce != nonce:

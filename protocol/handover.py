@@ -16,11 +16,10 @@ from typing import Annotated, Final
 
 import msgspec
 
-from luckrig.protocol import jws
-from luckrig.protocol.encoding import b64url_decode, b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import RootId, UserId, derive_id
-from luckrig.protocol.keys import PrivateKey, PublicKey
+from luckrig.protocol.jws_json import SignedByTwo, sign_by_two
+from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.strictjson import decode
 
 OLD_TYPE: Final = "lr-handover-old+jws"
@@ -48,18 +47,8 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
 
 
-class HandoverSignature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One signature. Both are base64url."""
-
-    protected: Annotated[str, msgspec.Meta(max_length=512)]
-    signature: Annotated[str, msgspec.Meta(max_length=128)]
-
-
-class SignedHandover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SignedHandover(SignedByTwo, frozen=True):
     """The wire form: the old key's signature, then the new one's."""
-
-    payload: Annotated[str, msgspec.Meta(max_length=1024)]
-    signatures: Annotated[list[HandoverSignature], msgspec.Meta(min_length=2, max_length=2)]
 
 
 def sign_handover(*, root_id: str, old: PrivateKey, new: PrivateKey, now: float) -> bytes:
@@ -70,14 +59,7 @@ def sign_handover(*, root_id: str, old: PrivateKey, new: PrivateKey, now: float)
         new=derive_id("u1", new.public),
         iat=int(now),
     )
-    payload = msgspec.json.encode(handover)
-    signatures: list[HandoverSignature] = []
-    for typ, key in ((OLD_TYPE, old), (NEW_TYPE, new)):
-        protected, _, signature = jws.sign_with_jwk(payload, typ=typ, key=key).split(".")
-        signatures.append(HandoverSignature(protected=protected, signature=signature))
-    return msgspec.json.encode(
-        SignedHandover(payload=b64url_encode(payload), signatures=signatures)
-    )
+    return sign_by_two(msgspec.json.encode(handover), (OLD_TYPE, old), (NEW_TYPE, new))
 
 
 def verify_handover(body: bytes, *, root_id: str) -> Handover:
@@ -89,8 +71,11 @@ def verify_handover(body: bytes, *, root_id: str) -> Handover:
     if len(body) > MAX_HANDOVER_BYTES:
         raise PeerError("body_too_large", f"A hand-over has at most {MAX_HANDOVER_BYTES} bytes.")
     signed = decode(body, SignedHandover)
-    old, new = _signer(signed, 0, OLD_TYPE), _signer(signed, 1, NEW_TYPE)
-    handover = decode(b64url_decode(signed.payload), Handover)
+    try:
+        old, new = signed.signer(0, OLD_TYPE), signed.signer(1, NEW_TYPE)
+    except ValueError as error:
+        raise _forged(str(error)) from error
+    handover = decode(signed.content, Handover)
     if derive_id("u1", old) != handover.old:
         raise _forged("the first signature is not made with the old key")
     if derive_id("u1", new) != handover.new:
@@ -100,20 +85,6 @@ def verify_handover(body: bytes, *, root_id: str) -> Handover:
     if handover.iss != root_id:
         raise _forged(f"it is for the tracker {handover.iss}")
     return handover
-
-
-def _signer(signed: SignedHandover, index: int, typ: str) -> PublicKey:
-    part = signed.signatures[index]
-    try:
-        parsed = jws.parse_parts(
-            part.protected, signed.payload, part.signature, header_type=jws.JwkHeader, typ=typ
-        )
-        key = PublicKey.from_jwk(parsed.header.jwk)
-    except ValueError as error:
-        raise _forged(f"signature {index} is malformed") from error
-    if not parsed.is_signed_by(key):
-        raise _forged(f"signature {index} is wrong")
-    return key
 
 
 def _forged(why: str) -> PeerError:

@@ -5,6 +5,7 @@ that lets the message choose. This one lets it choose nothing: the header must h
 fields that the caller's type names, and only one algorithm exists.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Generic, TypeVar, cast
@@ -77,22 +78,14 @@ class JwkSigner:
         return _compact(self._header, payload, self._key)
 
 
-def parse(text: str, *, header_type: type[Header], typ: str, max_chars: int) -> Jws[Header]:
-    """Split and decode a compact JWS; the signature is still to be checked.
-
-    Raises ValueError on anything but three canonical base64url parts, a header with exactly the
-    fields of header_type, our algorithm and the expected `typ`.
-    """
-    if len(text) > max_chars or text.count(".") != 2:
-        raise ValueError("not a compact JWS")
-    protected, payload, signature = text.split(".")
-    return parse_parts(protected, payload, signature, header_type=header_type, typ=typ)
-
-
 def parse_parts(
     protected: str, payload: str, signature: str, *, header_type: type[Header], typ: str
 ) -> Jws[Header]:
-    """The same for a JWS that comes in its three parts, as in the JSON serialisation."""
+    """Decode a JWS that comes in its three parts; the signature is still to be checked.
+
+    Raises ValueError on anything but canonical base64url, a header with exactly the fields of
+    header_type, our algorithm and the expected `typ`.
+    """
     header = _read_header(protected, header_type)
     if header.alg != ALGORITHM or header.typ != typ:
         raise ValueError("wrong algorithm or type")
@@ -103,7 +96,52 @@ def parse_parts(
     return Jws(header, b64url_decode(payload), raw_signature, signed)
 
 
-def decode_claims(parsed: Jws[Header], claims_type: type[Claims]) -> Claims:
+def _parse(text: str, *, header_type: type[Header], typ: str, max_chars: int) -> Jws[Header]:
+    """The same for a compact JWS. Raises ValueError, too, when it is too long or isn't one."""
+    if len(text) > max_chars or text.count(".") != 2:
+        raise ValueError("not a compact JWS")
+    protected, payload, signature = text.split(".")
+    return parse_parts(protected, payload, signature, header_type=header_type, typ=typ)
+
+
+class NotSigned(ValueError):
+    """No key that counts made the signature."""
+
+
+def open_with_kid(
+    text: str,
+    claims_type: type[Claims],
+    *,
+    typ: str,
+    max_chars: int,
+    keys: Mapping[str, PublicKey],
+) -> Claims:
+    """The claims of a compact JWS, signed with one of these keys. keys: by their kid.
+
+    Raises NotSigned, or ValueError for what is malformed.
+    """
+    parsed = _parse(text, header_type=KidHeader, typ=typ, max_chars=max_chars)
+    key = keys.get(parsed.header.kid)
+    if key is None or not parsed.is_signed_by(key):
+        raise NotSigned
+    return _decode_claims(parsed, claims_type)
+
+
+def open_with_jwk(
+    text: str, claims_type: type[Claims], *, typ: str, max_chars: int
+) -> tuple[PublicKey, Claims]:
+    """The claims of a compact JWS, and the key that it carries and is signed with.
+
+    Whose key that is, is for the caller to ask. Raises as open_with_kid does.
+    """
+    parsed = _parse(text, header_type=JwkHeader, typ=typ, max_chars=max_chars)
+    key = PublicKey.from_jwk(parsed.header.jwk)
+    if not parsed.is_signed_by(key):
+        raise NotSigned
+    return key, _decode_claims(parsed, claims_type)
+
+
+def _decode_claims(parsed: Jws[Header], claims_type: type[Claims]) -> Claims:
     """The payload as typed claims. Call it after the signature was checked.
 
     Raises ValueError on anything that isn't strict JSON of that type.

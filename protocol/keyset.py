@@ -54,16 +54,14 @@ def verify_keyset(text: str, *, root_id: str, min_seq: int, now: float) -> Keyse
     min_seq: the highest seq seen so far (0 at first). Raises PeerError signature_invalid.
     """
     try:
-        parsed = jws.parse(
-            text, header_type=jws.JwkHeader, typ=KEYSET_TYPE, max_chars=MAX_KEYSET_CHARS
-        )
-        root = PublicKey.from_jwk(parsed.header.jwk)
-        if derive_id("r1", root) != root_id or not parsed.is_signed_by(root):
-            raise _refused("isn't signed by the tracker whose id is in its address")
-        keyset = jws.decode_claims(parsed, Keyset)
+        root, keyset = jws.open_with_jwk(text, Keyset, typ=KEYSET_TYPE, max_chars=MAX_KEYSET_CHARS)
         keyset.by_kid()
+    except jws.NotSigned as error:
+        raise _refused("isn't signed with the key it carries") from error
     except ValueError as error:
         raise _refused("is malformed") from error
+    if derive_id("r1", root) != root_id:
+        raise _refused("isn't signed by the tracker whose id is in its address")
     if keyset.iss != root_id or keyset.seq < min_seq:
         raise _refused("is older than the one this node already has")
     if not keyset.iat <= keyset.exp <= keyset.iat + MAX_KEYSET_TTL_SECONDS or now >= keyset.exp:

@@ -105,13 +105,9 @@ def verify_reproduction(text: str, *, now: float) -> tuple[str, Reproduction]:
 
 def _open(text: str, *, typ: str, kind: type[jws.Claims]) -> tuple[PublicKey, jws.Claims]:
     try:
-        parsed = jws.parse(
-            text, header_type=jws.JwkHeader, typ=typ, max_chars=MAX_SIGNED_NOTE_CHARS
-        )
-        key = PublicKey.from_jwk(parsed.header.jwk)
-        if not parsed.is_signed_by(key):
-            raise _refused("isn't signed with the key it carries")
-        return key, jws.decode_claims(parsed, kind)
+        return jws.open_with_jwk(text, kind, typ=typ, max_chars=MAX_SIGNED_NOTE_CHARS)
+    except jws.NotSigned as error:
+        raise _refused("isn't signed with the key it carries") from error
     except ValueError as error:
         raise _refused("is malformed") from error
 

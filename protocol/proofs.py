@@ -93,13 +93,11 @@ def verify_proof(
     urls: the absolute URLs under which this very resource is known; the proof names one of them.
     """
     try:
-        parsed = jws.parse(
-            text, header_type=jws.JwkHeader, typ=PROOF_TYPE, max_chars=MAX_PROOF_CHARS
+        key, claims = jws.open_with_jwk(
+            text, ProofClaims, typ=PROOF_TYPE, max_chars=MAX_PROOF_CHARS
         )
-        key = PublicKey.from_jwk(parsed.header.jwk)
-        if not parsed.is_signed_by(key):
-            raise _refused("its signature is wrong")
-        claims = jws.decode_claims(parsed, ProofClaims)
+    except jws.NotSigned as error:
+        raise _refused("its signature is wrong") from error
     except ValueError as error:
         raise _refused("it is malformed") from error
     if claims.htm != method or claims.htu not in urls:

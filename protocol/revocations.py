@@ -66,13 +66,11 @@ def verify_revocations(
     first). now: Unix seconds. Raises PeerError signature_invalid.
     """
     try:
-        parsed = jws.parse(
-            text, header_type=jws.KidHeader, typ=REVOCATIONS_TYPE, max_chars=MAX_REVOCATIONS_CHARS
+        revocations = jws.open_with_kid(
+            text, Revocations, typ=REVOCATIONS_TYPE, max_chars=MAX_REVOCATIONS_CHARS, keys=keys
         )
-        key = keys.get(parsed.header.kid)
-        if key is None or not parsed.is_signed_by(key):
-            raise _refused("isn't signed by a key of its keyset")
-        revocations = jws.decode_claims(parsed, Revocations)
+    except jws.NotSigned as error:
+        raise _refused("isn't signed by a key of its keyset") from error
     except ValueError as error:
         raise _refused("is malformed") from error
     if revocations.iss != issuer or revocations.aud != audience:

@@ -50,11 +50,9 @@ def verify_wish(
     signature_invalid.
     """
     try:
-        parsed = jws.parse(text, header_type=jws.KidHeader, typ=WISH_TYPE, max_chars=MAX_WISH_CHARS)
-        key = keys.get(parsed.header.kid)
-        if key is None or not parsed.is_signed_by(key):
-            raise _refused("isn't signed by a key of its keyset")
-        wish = jws.decode_claims(parsed, Wish)
+        wish = jws.open_with_kid(text, Wish, typ=WISH_TYPE, max_chars=MAX_WISH_CHARS, keys=keys)
+    except jws.NotSigned as error:
+        raise _refused("isn't signed by a key of its keyset") from error
     except ValueError as error:
         raise _refused("is malformed") from error
     if wish.iss != issuer or wish.aud != audience:

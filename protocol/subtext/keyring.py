@@ -22,7 +22,7 @@ from luckrig.protocol import jws
 from luckrig.protocol.encoding import b64url_decode, b64url_encode
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NodeId, derive_id
-from luckrig.protocol.keys import PrivateKey, PublicKey
+from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.subtext.hpke import Kem, SealingPublicKey
 
 SEALING_TYPE: Final = "lr-sealing+jwt"
@@ -84,19 +84,19 @@ def verify_sealing_keys(text: str, *, node_id: str, now: float) -> list[Publishe
     malformed or from the future.
     """
     try:
-        parsed = jws.parse(
-            text, header_type=jws.JwkHeader, typ=SEALING_TYPE, max_chars=MAX_SEALING_CHARS
+        signer, claims = jws.open_with_jwk(
+            text, SealingClaims, typ=SEALING_TYPE, max_chars=MAX_SEALING_CHARS
         )
-        signer = PublicKey.from_jwk(parsed.header.jwk)
-        if derive_id("n1", signer) != node_id or not parsed.is_signed_by(signer):
-            raise _refused("aren't signed with the rig's key: somebody in between exchanged them")
-        claims = jws.decode_claims(parsed, SealingClaims)
         keys = [
             PublishedKey(SealingPublicKey(each.kem, b64url_decode(each.key)), each.exp)
             for each in claims.keys
         ]
+    except jws.NotSigned as error:
+        raise _refused("aren't signed with the key they carry") from error
     except ValueError as error:
         raise _refused("are malformed") from error
+    if derive_id("n1", signer) != node_id:
+        raise _refused("aren't signed with the rig's key: somebody in between exchanged them")
     if claims.iss != node_id:
         raise _refused("are another rig's")
     if claims.iat > now + CLOCK_SKEW_SECONDS:

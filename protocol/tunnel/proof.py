@@ -20,7 +20,7 @@ import msgspec
 from luckrig.protocol import jws
 from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NodeId, RootId, derive_id
-from luckrig.protocol.keys import PrivateKey, PublicKey
+from luckrig.protocol.keys import PrivateKey
 
 TUNNEL_TYPE: Final = "lr-tunnel+jwt"
 CLOCK_SECONDS: Final = 60
@@ -78,13 +78,11 @@ def make_tunnel_proof(
 def verify_tunnel_proof(text: str, challenge: Challenge, *, now: float) -> TunnelClaims:
     """Who connects. Raises ClockOff, or PeerError proof_invalid for anything else that is wrong."""
     try:
-        parsed = jws.parse(
-            text, header_type=jws.JwkHeader, typ=TUNNEL_TYPE, max_chars=MAX_PROOF_CHARS
+        key, claims = jws.open_with_jwk(
+            text, TunnelClaims, typ=TUNNEL_TYPE, max_chars=MAX_PROOF_CHARS
         )
-        key = PublicKey.from_jwk(parsed.header.jwk)
-        if not parsed.is_signed_by(key):
-            raise _refused("its signature is wrong")
-        claims = jws.decode_claims(parsed, TunnelClaims)
+    except jws.NotSigned as error:
+        raise _refused("its signature is wrong") from error
     except ValueError as error:
         raise _refused("it is malformed") from error
     if derive_id("n1", key) != claims.node_id:
