@@ -6,12 +6,17 @@ moved aside, to the nearest free place, so that each stays a mark one can point 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
+from markupsafe import Markup
+
 from luckrig.protocol.wire import NodeStatus, NodeView
-from luckrig.web.formats import format_bytes, split_hardware_name
+from luckrig.web.foreign import isolate
+from luckrig.web.formats import describe_scarcity, format_bytes, split_hardware_name
+from luckrig.web.languages import Words
 
 MAX_MARKS: Final = 300
 """About 90 kB of HTML is what 300 marks cost; beyond that the chart is a carpet anyway."""
@@ -116,19 +121,20 @@ def draw_chart(nodes: Sequence[NodeView]) -> Chart:
     plotted = sorted(nodes[:MAX_MARKS], key=lambda node: (-node.scarcity, node.id))
     scale = _scale([node.hardware.vram_bytes for node in plotted])
     spots = _place([(scale.percent(node.hardware.vram_bytes), node.scarcity) for node in plotted])
-    labels = _label([_label_text(node) for node in plotted], spots)
+    names = [node.hardware.gpu or node.hardware.cpu or node.name for node in plotted]
+    labels = _label(names, spots)
     marks = [
         Mark(
-            node.id,
-            _percent(x),
-            y,
-            node.status,
-            _name(node),
-            node.hardware.vram_bytes,
-            node.scarcity,
-            label,
+            node_id=node.id,
+            x=_percent(x),
+            y=y,
+            status=node.status,
+            name=name,
+            vram_bytes=node.hardware.vram_bytes,
+            scarcity=node.scarcity,
+            label=label,
         )
-        for node, (x, y), label in zip(plotted, spots, labels, strict=True)
+        for node, name, (x, y), label in zip(plotted, names, spots, labels, strict=True)
     ]
     has_no_vram = any(node.hardware.vram_bytes is None for node in plotted)
     return Chart(
@@ -140,6 +146,19 @@ def draw_chart(nodes: Sequence[NodeView]) -> Chart:
         has_no_vram=has_no_vram,
         crowded=len(plotted) >= CROWDED_FROM,
         left_out=len(nodes) - len(plotted),
+    )
+
+
+def describe_mark(mark: Mark, words: Words) -> Markup:
+    """What a mark says when it is pointed at: name, VRAM, how scarce the rig is, its status."""
+    vram = mark.vram_bytes
+    return Markup(", ").join(
+        (
+            isolate(mark.name),
+            words("map.chart.no_vram") if vram is None else format_bytes(vram),
+            describe_scarcity(mark.scarcity, words).word,
+            words(f"shared.status.{mark.status}"),
+        )
     )
 
 
@@ -157,39 +176,38 @@ def _tick(power: int, scale: _Scale, *, beside_words: bool) -> Tick:
 
 def _place(wanted: list[tuple[float, float]]) -> list[tuple[float, int]]:
     cell = _CROWDED_CELL if len(wanted) >= CROWDED_FROM else _CELL
-    steps = _steps(_REACH_PIXELS // cell)
+    reach = _REACH_PIXELS // cell
     rows = (BOTTOM - TOP) // cell
     taken: set[tuple[int, int]] = set()
+    tries: dict[tuple[int, int], Iterator[tuple[int, int]]] = {}
     spots: list[tuple[float, int]] = []
     for percent, scarcity in wanted:
         home = (
             round(percent / 100 * _WIDTH / cell),
             round((1 - min(1.0, max(0.0, scarcity))) * rows),
         )
-        column, row = _nearest_free(home, steps, taken, rows)
+        # No square becomes free again, so a search goes on where the last one from there ended.
+        around = tries.setdefault(home, _around(home, reach, rows))
+        column, row = next((spot for spot in around if spot not in taken), home)
         taken.add((column, row))
         spots.append((column * cell / _WIDTH * 100, TOP + row * cell))
     return spots
 
 
-def _nearest_free(
-    home: tuple[int, int],
-    steps: list[tuple[int, int]],
-    taken: set[tuple[int, int]],
-    rows: int,
-) -> tuple[int, int]:
-    for right, down in steps:
-        spot = (home[0] + right, home[1] + down)
-        if spot not in taken and spot[0] > 0 and 0 <= spot[1] <= rows:
-            return spot
-    return home
+def _around(home: tuple[int, int], reach: int, rows: int) -> Iterator[tuple[int, int]]:
+    """The squares within reach, the nearest first."""
+    for right, down in _steps(reach):
+        column, row = home[0] + right, home[1] + down
+        if column > 0 and 0 <= row <= rows:
+            yield column, row
 
 
-def _steps(reach: int) -> list[tuple[int, int]]:
+@cache
+def _steps(reach: int) -> tuple[tuple[int, int], ...]:
     """Nearest first; sideways before up or down, since rows of marks read better than piles."""
     span = range(-reach, reach + 1)
     steps = [(right, down) for right in span for down in span]
-    return sorted(steps, key=lambda step: (step[0] ** 2 + 2 * step[1] ** 2, step))
+    return tuple(sorted(steps, key=lambda step: (step[0] ** 2 + 2 * step[1] ** 2, step)))
 
 
 class _Boxes:
@@ -204,11 +222,17 @@ class _Boxes:
 
     def has_room(self, left: float, right: float, y: float) -> bool:
         top, bottom = y - _LABEL_HEIGHT / 2, y + _LABEL_HEIGHT / 2
-        inside = left >= 0 and right <= self._width
-        return inside and not any(
-            left < other_right and right > other_left and top < other_bottom and bottom > other_top
-            for other_left, other_right, other_top, other_bottom in self._taken
-        )
+        if left < 0 or right > self._width:
+            return False
+        for other_left, other_right, other_top, other_bottom in self._taken:
+            if (
+                top < other_bottom
+                and bottom > other_top
+                and left < other_right
+                and right > other_left
+            ):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +251,9 @@ class _Side:
 _SIDES: Final = (_Side("start", 10), _Side("end", -10))
 
 
-def _label(texts: list[str], spots: list[tuple[float, int]]) -> list[Label | None]:
+def _label(names: list[str], spots: list[tuple[float, int]]) -> list[Label | None]:
     """Names for the marks that have room for one, scarcest first, each name once."""
+    text_of = {name: _label_text(name) for name in set(names)}
     wide, narrow = _Boxes(_WIDTH), _Boxes(_WIDTH * _PHONE)
     for boxes, width in ((wide, _WIDTH), (narrow, _WIDTH * _PHONE)):
         boxes.add(width - _TOP_WORDS, width, TOP - 18, 16)
@@ -239,7 +264,8 @@ def _label(texts: list[str], spots: list[tuple[float, int]]) -> list[Label | Non
             boxes.add(x - 6, x + 6, y, 10)
     labels: list[Label | None] = []
     named: set[str] = set()
-    for text, (percent, y) in zip(texts, spots, strict=True):
+    for name, (percent, y) in zip(names, spots, strict=True):
+        text = text_of[name]
         label = None if text in named else _fit(text, percent, y, wide, narrow)
         labels.append(label)
         if label is not None:
@@ -261,14 +287,10 @@ def _fit(text: str, percent: float, y: int, wide: _Boxes, narrow: _Boxes) -> Lab
     return Label(text, _percent(percent), y, side.anchor, side.offset, bool(on_phone))
 
 
-def _label_text(node: NodeView) -> str:
-    parts = split_hardware_name(_name(node))
+def _label_text(name: str) -> str:
+    parts = split_hardware_name(name)
     text = parts.times + parts.model
     return text if len(text) <= _LABEL_CHARS else f"{text[: _LABEL_CHARS - 1]}…"
-
-
-def _name(node: NodeView) -> str:
-    return node.hardware.gpu or node.hardware.cpu or node.name
 
 
 def _percent(value: float) -> str:

@@ -117,7 +117,7 @@ def format_day(at: int) -> str:
 
 def format_iso_time(at: int) -> str:
     """Unix seconds -> "2026-11-20T23:18:07Z", for machines."""
-    return _utc(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{_utc(at).replace(tzinfo=None).isoformat()}Z"  # a tenth of what strftime costs
 
 
 def describe_scarcity(scarcity: float, words: Words) -> Scarcity:

@@ -9,9 +9,10 @@ for those who report in it). tests/web/test_languages.py: all files say the same
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -43,6 +44,14 @@ class Words:
     language: str
     name: str
     texts: Mapping[str, Mapping[str, str]]
+    _read: Mapping[str, Mapping[str, "_Pieces"]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        read = {
+            key: {form: _pieces(text) for form, text in forms.items()}
+            for key, forms in self.texts.items()
+        }
+        object.__setattr__(self, "_read", read)
 
     def __call__(self, key: str, /, **values: str | int) -> Markup:
         """The text of a key, with its placeholders filled: cleaned and escaped, ready to print.
@@ -50,9 +59,13 @@ class Words:
         Markup among the values stays markup; numbers get their thousands separated. Raises KeyError
         for an unknown key or a missing value.
         """
-        forms = self.texts[key]
-        form = "one" if values.get("n") == 1 and "one" in forms else "other"
-        return escape(forms[form]).format(**{name: _shown(each) for name, each in values.items()})
+        forms = self._read[key]
+        form = "one" if "one" in forms and values.get("n") == 1 else "other"
+        end, gaps = forms[form]
+        if not gaps:  # most of the thousand texts on the map's page
+            return end
+        filled = [f"{before}{_shown(values[name])}" for before, name in gaps]
+        return Markup("".join((*filled, end)))  # noqa: S704 -- each piece is escaped
 
     def has(self, key: str) -> bool:
         """Whether there is a text with that key."""
@@ -146,7 +159,23 @@ def _collect(table: dict[str, Any], prefix: str, texts: dict[str, Mapping[str, s
             _collect(inner, f"{key}.", texts)
 
 
+_Pieces = tuple[Markup, tuple[tuple[Markup, str], ...]]
+"""A text, escaped: what comes last, and before that each placeholder with the text before it."""
+
+
+def _pieces(text: str) -> _Pieces:
+    gaps: list[tuple[Markup, str]] = []
+    rest = Markup()
+    for literal, name, _, _ in Formatter().parse(text):
+        rest = escape(literal)
+        if name is not None:
+            gaps.append((rest, name))
+            rest = Markup()
+    return rest, tuple(gaps)
+
+
 def _shown(value: str | int) -> str:
+    """Ready to print."""
     if isinstance(value, int):
         return f"{value:,}"
-    return value if isinstance(value, Markup) else clean(value)
+    return value if isinstance(value, Markup) else escape(clean(value))

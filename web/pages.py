@@ -51,7 +51,9 @@ class Site:
     def link(self, path: str, **query: str) -> str:
         """A path on this tracker that keeps the language somebody asked for."""
         asked = {name: value for name, value in query.items() if value}
-        return with_query(path, {**asked, **({"lang": self.lang} if self.lang else {})})
+        if self.lang:
+            asked["lang"] = self.lang
+        return with_query(path, asked)
 
 
 class Page(Protocol):

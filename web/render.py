@@ -10,6 +10,7 @@ from jinja2.runtime import Context
 from luckrig.protocol.schedule import name_days
 from luckrig.protocol.tags import tags_of
 from luckrig.web import (
+    chart,
     desk_words,
     foreign,
     formats,
@@ -121,6 +122,7 @@ _FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "hold_words": desk_words.describe_hold,
     "iso_time": formats.format_iso_time,
     "isolate": foreign.isolate,
+    "mark_title": _in_words(chart.describe_mark),
     "name_days": name_days,
     "node_path": pages.node_path,
     "note_path": pages.note_path,

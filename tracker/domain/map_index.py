@@ -34,6 +34,9 @@ MAX_SCARCE: Final = 6
 _OF_DESCRIPTORS: Final[tuple[Sort, ...]] = ("name", "context", "measured", "scarcity")
 """Orders that a new descriptor may change."""
 
+_Combination = tuple[str, str, str]
+"""GPU, model and quantisation, however they are spelt."""
+
 
 class Names(NamedTuple):
     """What listed rigs name, the MAX_CHOICES most common ones in alphabetical order."""
@@ -89,6 +92,8 @@ class MapIndex:
         self._names: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._common: Names | None = None
         self._scarce: list[Scarce] | None = None
+        self._answering = 0
+        self._answering_with = Counter[_Combination]()
         self._timings: Mapping[str, Sequence[TimingView]] = {}
 
     def follow(self, nodes: list[NodeRecord]) -> bool:
@@ -146,17 +151,13 @@ class MapIndex:
         """node_id → scarcity, of every listed rig."""
         return {node_id: row.scarcity for node_id, row in self._rows.items()}
 
-    def answering(self) -> int:
-        """How many rigs take requests now."""
-        return sum(node.health.status in ANSWERING for node in self._nodes)
-
     def summary(self) -> Summary:
         """The whole map in a few numbers and names."""
         if self._common is None:
             self._common = Names(*(_common(self._names[each]) for each in Names._fields))
         return Summary(
             rigs=len(self._nodes),
-            answering=self.answering(),
+            answering=self._answering,
             models=len(self._names["models"]),
             gpus=len(self._names["gpus"]),
             names=self._common,
@@ -186,10 +187,13 @@ class MapIndex:
         if old.health.last_seen_at != node.health.last_seen_at:
             self._orders.pop("last_seen", None)
         if old.descriptor is node.descriptor:
+            if (old.health.status in ANSWERING) != (node.health.status in ANSWERING):
+                self._count_answering(old, row.traits, -1)
+                self._count_answering(node, row.traits, 1)
             return False
-        self._count_names(old.descriptor, row.traits, -1)
+        self._count(old, row.traits, -1)
         row.traits = self._read(node.descriptor)
-        self._count_names(node.descriptor, row.traits, 1)
+        self._count(node, row.traits, 1)
         self.generation += 1
         for sort in _OF_DESCRIPTORS:
             self._orders.pop(sort, None)
@@ -199,7 +203,7 @@ class MapIndex:
         kept = {node.node_id for node in nodes}
         for node_id in self._rows.keys() - kept:
             gone = self._rows.pop(node_id)
-            self._count_names(gone.node.descriptor, gone.traits, -1)
+            self._count(gone.node, gone.traits, -1)
             self._scarcity.drop(node_id)
         for node in nodes:
             known = self._rows.get(node.node_id)
@@ -215,7 +219,19 @@ class MapIndex:
         traits, timings = self._read(node.descriptor), self._timings.get(node.node_id, ())
         self._rows[node.node_id] = Row(node, traits, timings=timings)
         self._scarcity.put(node)
-        self._count_names(node.descriptor, traits, 1)
+        self._count(node, traits, 1)
+
+    def _count(self, node: NodeRecord, traits: Traits, number: int) -> None:
+        self._count_names(node.descriptor, traits, number)
+        self._count_answering(node, traits, number)
+
+    def _count_answering(self, node: NodeRecord, traits: Traits, number: int) -> None:
+        if node.health.status in ANSWERING:
+            self._answering += number
+            for combination in {_combination(traits, offer) for offer in traits.offers}:
+                self._answering_with[combination] += number
+                if not self._answering_with[combination]:
+                    del self._answering_with[combination]
 
     def _count_names(self, descriptor: NodeDescriptor, traits: Traits, number: int) -> None:
         gpu, offers = descriptor.hardware.gpu, descriptor.offers
@@ -240,35 +256,22 @@ class MapIndex:
                 found[row.traits.gpu] = row, self._scarcity.scarcest_offer(row.node.node_id)
                 if len(found) == MAX_SCARCE:
                     break
-        wanted = {gpu: row.traits.offers[number] for gpu, (row, number) in found.items()}
-        answering = self._count_answering(wanted)
-        return [
-            _describe(row, number, answering=answering[gpu]) for gpu, (row, number) in found.items()
-        ]
+        return [self._describe(row, number) for row, number in found.values()]
 
-    def _count_answering(self, wanted: Mapping[str, OfferTraits]) -> Counter[str]:
-        """How many rigs answer now that have a GPU and, however spelt, the offer wanted of it."""
-        counts = Counter[str]()
-        for row in self._sorted_rows:
-            offer = wanted.get(row.traits.gpu)
-            if offer is not None and row.node.health.status in ANSWERING:
-                counts[row.traits.gpu] += any(
-                    each is offer or (each.model, each.quant) == (offer.model, offer.quant)
-                    for each in row.traits.offers
-                )
-        return counts
+    def _describe(self, row: Row, number: int) -> Scarce:
+        descriptor = row.node.descriptor
+        offer = descriptor.offers[number]
+        return Scarce(
+            gpu=descriptor.hardware.gpu,
+            model=offer.model,
+            quant=offer.quantization,
+            scarcity=row.scarcity,
+            answering=self._answering_with[_combination(row.traits, row.traits.offers[number])],
+        )
 
 
-def _describe(row: Row, number: int, *, answering: int) -> Scarce:
-    descriptor = row.node.descriptor
-    offer = descriptor.offers[number]
-    return Scarce(
-        gpu=descriptor.hardware.gpu,
-        model=offer.model,
-        quant=offer.quantization,
-        scarcity=row.scarcity,
-        answering=answering,
-    )
+def _combination(traits: Traits, offer: OfferTraits) -> _Combination:
+    return traits.gpu, offer.model, offer.quant
 
 
 def _common(counts: Counter[str]) -> list[str]:
