@@ -146,6 +146,7 @@ def create_app(
         monitor.run,
         crier.run,
         live.run,
+        website.pages.run,
         services.retention.run,
         lambda: _rotate_keys(keys.signing, clock),
         lambda: _keep_ledger(services.ledger, services.receipts),

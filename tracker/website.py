@@ -35,7 +35,9 @@ from luckrig.web.text_pages import Operator, StoredTable
 
 @dataclass(frozen=True, kw_only=True)
 class Website:
-    """pages: those that also show errors. operations: of the API, for what pages share with it."""
+    """pages: those that also show errors; its `run` is to run. operations: of the API, for what
+    pages share with it.
+    """
 
     pages: Pages
     routes: list[Route]
@@ -67,7 +69,7 @@ def make_website(
         clock=clock,
         contact=settings.contact,
     )
-    pages = Pages(nodes=services.nodes, renderer=renderer, files=files, sites=sites)
+    pages = Pages(nodes=services.nodes, renderer=renderer, files=files, sites=sites, clock=clock)
     rigs = RigPages(
         nodes=services.nodes,
         notes=services.notes,

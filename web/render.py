@@ -1,6 +1,6 @@
 """The renderer: pages in, HTML out. Jinja2 with autoescape always on and undefined names fatal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,13 +45,11 @@ class Renderer:
 
     def render(self, page: Page) -> str:
         """Its template gets the page, its words as `t`, and what every page shows of rigs."""
-        words = page.site.words
-        return self._environment.get_template(page.template).render(
-            page=page,
-            t=words,
-            status_words={status: words(f"shared.status.{status}") for status in formats.STATUSES},
-            live_words=_live_words(words),
-        )
+        return self._environment.get_template(page.template).render(_names(page))
+
+    def pieces(self, page: Page) -> Iterator[str]:
+        """What `render` gives, as it comes: for those who let others have a turn in between."""
+        return self._environment.get_template(page.template).generate(_names(page))
 
 
 def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
@@ -85,6 +83,16 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
         short_points=score_chart.all_short_points,
     )
     return Renderer(environment)
+
+
+def _names(page: Page) -> dict[str, object]:
+    words = page.site.words
+    return {
+        "page": page,
+        "t": words,
+        "status_words": {status: words(f"shared.status.{status}") for status in formats.STATUSES},
+        "live_words": _live_words(words),
+    }
 
 
 def _live_words(words: Words) -> Mapping[str, Mapping[str, str]]:

@@ -1,21 +1,24 @@
 """The map at a tracker: page, JSON and CSV take the same query and say the same."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.types import Message
 
 from luckrig.protocol.ids import derive_id
 from luckrig.protocol.keys import PrivateKey
 from luckrig.tracker.domain.receipts import TimingRecord
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.domain.timings import PROMPT_BUCKETS
+from luckrig.tracker.routes.recent import MAX_AGE_SECONDS
 from luckrig.tracker.service.listed_map import TIMINGS_AGE_SECONDS
 from luckrig.tracker.store.interface import StoreError
 from luckrig.web.render import FIRST_BUCKET_TOKENS
 from tests.tracker.factories import NOW, make_hardware, make_health, make_node, make_offer
-from tests.tracker.trackers import Tracker, running_tracker
+from tests.tracker.trackers import Tracker, make_keys, running_tracker
 
 OPERATOR = PrivateKey(b"\1" * 32)
 NVIDIA = make_node(1, name="attic", note="all night #quiet")
@@ -121,7 +124,7 @@ async def test_a_list_goes_on_when_timings_cannot_be_read(
     assert (reply.status_code, reply.json()["total"]) == (200, 3)
 
 
-async def test_a_page_is_kept_for_a_second_unless_a_rig_comes_goes_or_changes(
+async def test_a_page_is_kept_for_a_while_unless_a_rig_comes_goes_or_changes(
     tracker: Tracker,
 ) -> None:
     first = (await tracker.http.get("/")).text
@@ -134,8 +137,75 @@ async def test_a_page_is_kept_for_a_second_unless_a_rig_comes_goes_or_changes(
     assert banned.status_code == 200
     assert "cellar" not in (await tracker.http.get("/")).text
     await tracker.store.put_health({NVIDIA.node_id: make_health("busy")})
-    tracker.clock.now += 1
+    tracker.clock.now += MAX_AGE_SECONDS
     assert 'data-status="busy"' in (await tracker.http.get("/")).text
+
+
+async def test_an_old_page_is_given_for_a_while_but_none_without_a_rig_that_came(
+    tracker: Tracker,
+) -> None:
+    first = (await tracker.http.get("/")).text
+    await tracker.store.put_health({NVIDIA.node_id: make_health("busy")})
+    tracker.clock.now += MAX_AGE_SECONDS - 1
+    assert (await tracker.http.get("/")).text == first
+    assert 'data-status="busy"' in (await tracker.http.get("/?lang=en")).text
+    await tracker.publish(make_node(4, name="porch"))
+    assert "porch" in (await tracker.http.get("/")).text
+    assert (await tracker.decide("ban", NVIDIA.node_id, key=OPERATOR)).status_code == 200
+    assert "attic" not in (await tracker.http.get("/")).text
+
+
+async def test_a_tracker_whose_loops_run_makes_old_pages_anew() -> None:
+    async with running_tracker(keys=make_keys(since=NOW)) as tracker, asyncio.TaskGroup() as group:
+        first = (await tracker.http.get("/")).text
+        tracker.clock.now += 2
+        ends, told = asyncio.Event(), asyncio.Queue[Message]()
+        messages = iter(["lifespan.startup", "lifespan.shutdown"])
+
+        async def receive() -> Message:
+            kind = next(messages)
+            if kind == "lifespan.shutdown":
+                await ends.wait()
+            return {"type": kind}
+
+        async def live() -> None:
+            await tracker.transport.app({"type": "lifespan"}, receive, told.put)
+
+        group.create_task(live())
+        assert await told.get() == {"type": "lifespan.startup.complete"}
+        while (page := (await tracker.http.get("/")).text) == first:
+            await asyncio.sleep(0)  # it is made between these
+        assert f'data-now="{NOW + 2}"' in page
+        ends.set()
+        assert await told.get() == {"type": "lifespan.shutdown.complete"}
+
+
+async def test_head_says_what_get_sends_and_nobody_keeps_it(tracker: Tracker) -> None:
+    plain = {"accept-encoding": "identity"}
+    page = await tracker.http.get("/", headers=plain)
+    head = await tracker.http.head("/", headers=plain)
+    assert int(head.headers["content-length"]) == len(page.content)
+    assert page.headers["cache-control"] == head.headers["cache-control"] == "no-cache"
+    assert "etag" not in page.headers  # so If-None-Match asks for nothing
+
+
+async def test_others_have_a_turn_while_a_page_is_made(tracker: Tracker) -> None:
+    for number in range(10, 60):
+        await tracker.publish(make_node(number))
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    await tracker.http.get("/")
+    made_in = turns
+    await tracker.http.get("/")  # it is kept
+    task.cancel()
+    assert made_in - (turns - made_in) >= 10
 
 
 async def test_the_page_says_what_is_scarce_and_whom_rigs_are_like(tracker: Tracker) -> None:
