@@ -101,7 +101,7 @@ class ScarcityIndex:
         Raises KeyError for a rig that isn't counted.
         """
         rig = self._rigs[node_id]
-        return self._scarcity(rig.kind, is_live=rig.is_live)
+        return self._reader(is_live=rig.is_live)(rig.kind)
 
     def scarcest_offer(self, node_id: str) -> int:
         """Which of a rig's offers that is; of equals the first. KeyError as above."""
@@ -110,20 +110,36 @@ class ScarcityIndex:
         return each.index(max(each))
 
     def scarcities(self) -> dict[str, float]:
-        """node_id → scarcity, of every rig that is counted; each kind of rig is worked out once."""
-        known: dict[tuple[_Kind, bool], float] = {}
+        """node_id → scarcity, of every rig that is counted.
+
+        Each kind of rig is worked out once, and so is each offer that many kinds share.
+        """
+        readers = self._reader(is_live=False), self._reader(is_live=True)
+        known: tuple[dict[_Kind, float], dict[_Kind, float]] = {}, {}
         found: dict[str, float] = {}
         for node_id, (_, is_live, kind) in self._rigs.items():
-            scarcity = known.get((kind, is_live))
+            scarcity = known[is_live].get(kind)
             if scarcity is None:
-                scarcity = known[kind, is_live] = self._scarcity(kind, is_live=is_live)
+                scarcity = known[is_live][kind] = readers[is_live](kind)
             found[node_id] = scarcity
         return found
 
-    def _scarcity(self, kind: "_Kind", *, is_live: bool) -> float:
-        return round(
-            max(_scarcity(offer, self._live, itself=not is_live) for offer in kind.offers), 4
-        )
+    def _reader(self, *, is_live: bool) -> Callable[["_Kind"], float]:
+        """Tells the scarcity of rigs of a kind, as long as nothing changes."""
+        known: dict[int, float] = {}
+
+        def read(kind: "_Kind") -> float:
+            scarcest = 0.0
+            for offer in kind.offers:
+                scarcity = known.get(id(offer))  # kinds hold their offers
+                if scarcity is None:
+                    scarcity = round(_scarcity(offer, self._live, itself=not is_live), 4)
+                    known[id(offer)] = scarcity
+                if scarcity > scarcest:
+                    scarcest = scarcity
+            return scarcest
+
+        return read
 
     def _kind(self, offers: Iterable[_Shares]) -> "_Kind":
         shared = tuple(offers)
@@ -173,18 +189,25 @@ def _scarcity(offer: _Shares, live: Counter[_Shared], *, itself: bool) -> float:
 
 
 def _share_reader() -> Callable[[NodeDescriptor], list[_Shares]]:
-    """Reads what a rig's offers share. It knows each name by heart after reading it once."""
+    """Reads what a rig's offers share. It knows each name by heart after reading it once.
+
+    What is alike is mostly one object, which is what counting makes use of.
+    """
     learn = lru_cache(maxsize=MAX_NAMES)
     gpu_of, model_of = learn(gpu_key), learn(model_key)
     family_of, quantization_of = learn(model_family), learn(quantization_key)
 
+    @learn
+    def known_offer(gpu: str, name: str, family: str | None, quantization: str | None) -> _Shares:
+        model = model_of(name)
+        exact = (gpu, model, quantization_of(quantization))
+        return exact, (gpu, model), (gpu,), family_of(name, family)
+
     def read(descriptor: NodeDescriptor) -> list[_Shares]:
         gpu = gpu_of(descriptor.hardware.gpu)
-        shares: list[_Shares] = []
-        for offer in descriptor.offers:
-            model = model_of(offer.model)
-            exact = (gpu, model, quantization_of(offer.quantization))
-            shares.append((exact, (gpu, model), (gpu,), family_of(offer.model, offer.family)))
-        return shares
+        return [
+            known_offer(gpu, offer.model, offer.family, offer.quantization)
+            for offer in descriptor.offers
+        ]
 
     return read
