@@ -85,6 +85,7 @@ class Pages:
         site = self._sites.of(request)
 
         async def make() -> Packable:
+            await asyncio.sleep(0)  # scarcity may have been counted just now
             now = int(self._clock())  # it may be a while after the request
             return await self._make(await self._map_page(query, view, replace(site, now=now)))
 
@@ -93,6 +94,7 @@ class Pages:
         return send(request, body, headers)
 
     async def _make(self, page: MapPage) -> Packable:
+        await asyncio.sleep(0)
         pieces: list[str] = []
         for piece in self._renderer.pieces(page):
             pieces.append(piece)

@@ -51,11 +51,12 @@ class RecentPages:
 
         make: for when there is none, and for `run`. Raises what it does when there is none.
         """
-        kept = self._usable(key, await self._generation())
+        generation = await self._generation()
+        kept = self._find(key, generation, MAX_AGE_SECONDS)
         if kept is None:
             async with self._turn:
                 return await self._fresh(key, make)
-        if not self._is_fresh(kept):
+        if self._find(key, generation, FRESH_SECONDS) is None:
             self._want(key, make)
         return kept.page
 
@@ -86,8 +87,8 @@ class RecentPages:
     async def _fresh(self, key: Hashable, make: Make) -> Packable:
         """Somebody else may have made it while this one waited for its turn."""
         generation = await self._generation()
-        kept = self._usable(key, generation)
-        if kept is None or not self._is_fresh(kept):
+        kept = self._find(key, generation, FRESH_SECONDS)
+        if kept is None:
             made_at = self._clock()
             kept = _Kept(await make(), generation, made_at)
             self._keep(key, kept)
@@ -99,12 +100,10 @@ class RecentPages:
         if len(self._pages) > MAX_PAGES:
             del self._pages[next(iter(self._pages))]
 
-    def _usable(self, key: Hashable, generation: int) -> _Kept | None:
+    def _find(self, key: Hashable, generation: int, seconds: float) -> _Kept | None:
+        """The page, if it is of that generation and younger than that."""
         kept = self._pages.get(key)
         if kept is None or kept.generation != generation:
             return None
         # A clock that was set back would keep a page for as long.
-        return kept if 0 <= self._clock() - kept.made_at < MAX_AGE_SECONDS else None
-
-    def _is_fresh(self, kept: _Kept) -> bool:
-        return self._clock() - kept.made_at < FRESH_SECONDS
+        return kept if 0 <= self._clock() - kept.made_at < seconds else None
