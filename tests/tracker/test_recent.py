@@ -112,10 +112,14 @@ async def test_another_generation_makes_every_page_anew() -> None:
         assert await press.get("during") == b"page 4"
 
 
-async def test_those_who_wait_for_the_same_page_share_one() -> None:
+async def test_those_who_wait_for_the_same_page_share_one_however_long_it_took() -> None:
     press = Press()
+    press.open.clear()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(press.get()) for _ in range(5)]
+        await press.begun.wait()
+        press.clock.now += FRESH_SECONDS
+        press.open.set()
     assert [task.result() for task in tasks] == [b"page 1"] * 5
 
 

@@ -55,7 +55,7 @@ class RecentPages:
         kept = self._find(key, generation, MAX_AGE_SECONDS)
         if kept is None:
             async with self._turn:
-                return await self._fresh(key, make)
+                return await self._made(key, make, MAX_AGE_SECONDS)
         if self._find(key, generation, FRESH_SECONDS) is None:
             self._want(key, make)
         return kept.page
@@ -71,7 +71,7 @@ class RecentPages:
                 key, make = next(iter(self._wanted.items()))
                 try:
                     async with self._turn:
-                        await self._fresh(key, make)
+                        await self._made(key, make, FRESH_SECONDS)
                 except Exception as error:  # a loop: the next page may be well
                     _log.error("a page wasn't made anew: %s", type(error).__qualname__)
                     self._pages.pop(key, None)
@@ -84,10 +84,10 @@ class RecentPages:
             self._wanted.setdefault(key, make)
             self._is_wanted.set()
 
-    async def _fresh(self, key: Hashable, make: Make) -> Packable:
-        """Somebody else may have made it while this one waited for its turn."""
+    async def _made(self, key: Hashable, make: Make, seconds: float) -> Packable:
+        """A page younger than that: somebody may have made it while this one waited for its turn."""
         generation = await self._generation()
-        kept = self._find(key, generation, FRESH_SECONDS)
+        kept = self._find(key, generation, seconds)
         if kept is None:
             made_at = self._clock()
             kept = _Kept(await make(), generation, made_at)
