@@ -85,7 +85,7 @@ class RecentPages:
             self._is_wanted.set()
 
     async def _made(self, key: Hashable, make: Make, seconds: float) -> Packable:
-        """A page younger than that: somebody may have made it while this one waited for its turn."""
+        """A page younger than that: somebody may have made one while this waited for its turn."""
         generation = await self._generation()
         kept = self._find(key, generation, seconds)
         if kept is None:
