@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from luckrig.protocol.descriptor import Capability
 from luckrig.protocol.wire import NodeStatus, NodeView
 from luckrig.web.languages import Words
 
@@ -146,6 +147,11 @@ def describe_queue(node: NodeView, words: Words) -> str:
     if queue.waiting == 0:
         return words("shared.live.slots", n=slots, active=queue.active)
     return words("shared.live.waiting", n=slots, active=queue.active, waiting=queue.waiting)
+
+
+def describe_capability(capability: Capability, words: Words) -> str:
+    """What a model can do: "chat"."""
+    return words(f"shared.capability.{capability}")
 
 
 def format_number(number: int) -> str:

@@ -13,7 +13,7 @@ from luckrig.protocol.names import Vendor
 from luckrig.protocol.wire import NodeStatus, NodeView
 from luckrig.web.chart import Chart, draw_chart
 from luckrig.web.foreign import clean
-from luckrig.web.formats import format_bytes, format_tokens
+from luckrig.web.formats import describe_capability, format_bytes, format_tokens
 from luckrig.web.pages import Site, node_path, with_query
 
 View = Literal["cards", "table"]
@@ -205,7 +205,7 @@ class MapPage:
             ("vendor", words(f"map.maker.{filters.vendor}") if filters.vendor else ""),
             ("family", filters.family),
             ("quant", filters.quant),
-            ("capability", filters.capability),
+            ("capability", self._capability),
             ("min_context", _at_least(filters.min_context)),
             ("tag", f"#{filters.tag.lstrip('#')}" if filters.tag else ""),
             ("like", self.liked.name if self.liked else filters.like),
@@ -257,6 +257,11 @@ class MapPage:
     def _status_word(self) -> str:
         status = self.filters.status
         return self.site.words(f"shared.status.{status}") if status else ""
+
+    @property
+    def _capability(self) -> str:
+        capability = self.filters.capability
+        return describe_capability(capability, self.site.words) if capability else ""
 
     def _without(self, name: str) -> str:
         return self._path({key: value for key, value in self._query().items() if key != name})

@@ -118,6 +118,7 @@ _FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "age": _in_words(formats.format_age),
     "badge_path": pages.badge_path,
     "bytes": formats.format_bytes,
+    "capability": _in_words(formats.describe_capability),
     "case_path": operator_pages.case_path,
     "compare_path": compare_path,
     "counted": _in_words(formats.count),

@@ -6,6 +6,7 @@ import pytest
 from luckrig.protocol.wire import NodeStatus, QueueView
 from luckrig.web import formats
 from luckrig.web.languages import load_languages
+from luckrig.web.pages import CAPABILITIES
 from tests.web.rigs import TIMES, make_rig
 
 GIB = 2**30
@@ -200,3 +201,9 @@ def test_the_same_in_japanese() -> None:
     queue = QueueView(active=4, waiting=3, max_active=4)
     rig = make_rig("a", gpu=None, vram_gb=None, offers=[], status="busy", queue=queue)
     assert formats.describe_queue(rig, JAPANESE) == "4 スロット中 4 使用中、3 件待ち"
+
+
+def test_every_capability_has_a_name() -> None:
+    for words in load_languages().values():
+        names = {formats.describe_capability(each, words) for each in CAPABILITIES}
+        assert len(names) == len(CAPABILITIES)

@@ -16,7 +16,7 @@ from luckrig.web.render import make_renderer
 from tests.web.documents import Document, read
 from tests.web.hostile import HOSTILE
 from tests.web.report_samples import site_in
-from tests.web.rigs import GB, map_page, twelve_rigs
+from tests.web.rigs import GB, SEES, make_rig, map_page, offer, rig_page, twelve_rigs
 
 RENDERER = make_renderer(static_files())
 RIG = twelve_rigs()[7]
@@ -144,3 +144,19 @@ def test_what_strangers_write_stays_text(text: str) -> None:
     assert not [
         each for each in hostile.elements if any(a.startswith("on") for a in each.attributes)
     ]
+
+
+def test_what_models_can_do_is_said_in_the_pages_language() -> None:
+    """The form, a filter in force and a rig's page say it; the address keeps the API's name."""
+    page = replace(alive("ja"), filters=Filters(capability="vision"))
+    assert "capability=vision" in page.api_path
+    html = RENDERER.render(page)
+    assert '<option value="vision" selected>画像の読み取り</option>' in html
+    assert "画像の読み取り" in [each.text for each in read(html).all("bdi")]
+    rig = make_rig("r", gpu="T4", vram_gb=16, offers=[offer("m", None, None, None, None, SEES)])
+    for language, text in (
+        ("en", "chat · tools · vision"),
+        ("ja", "会話 · ツール呼び出し · 画像の読み取り"),
+    ):
+        html = RENDERER.render(replace(rig_page(rig), site=site_in(language)))
+        assert text in [each.text for each in read(html).all("td")]
