@@ -12,7 +12,7 @@ from luckrig.protocol.descriptor import Offer
 from luckrig.protocol.names import gpu_key, model_key, quantization_key
 from luckrig.protocol.wire import NodeView, TimingView
 from luckrig.web.formats import format_bytes, scarcity_percent, split_hardware_name
-from luckrig.web.pages import Site
+from luckrig.web.pages import Site, list_path
 from luckrig.web.ways import way_to
 
 MAX_COMPARED: Final = 4
@@ -24,9 +24,13 @@ Reason = Literal["shape", "unknown", "twice", "too_many"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRig:
-    """One column. timings: what users measured at it, by model and length of prompt."""
+    """One column. timings: what users measured at it, by model and length of prompt.
+
+    is_listed: whether the tracker's list has it, which says when it changes.
+    """
 
     node: NodeView
+    is_listed: bool = True
     timings: Sequence[TimingView] = ()
 
 
@@ -99,6 +103,16 @@ class ComparePage:
         return [rig.node.id for rig in self.rigs]
 
     @property
+    def followed(self) -> list[str]:
+        """Those whose status scripts keep true."""
+        return [rig.node.id for rig in self.rigs if rig.is_listed]
+
+    @property
+    def api_path(self) -> str:
+        """The same rigs as JSON; empty where there are none."""
+        return list_path(self.followed)
+
+    @property
     def is_full(self) -> bool:
         """Whether no other rig may be added."""
         return len(self.rigs) >= MAX_COMPARED
@@ -152,9 +166,11 @@ class ComparePage:
         return rows
 
     def _facts(self) -> dict[str, Callable[[NodeView], Hashable]]:
-        """Row -> what is compared there: facts, not spellings."""
+        """Row -> what is compared there: facts, not spellings.
+
+        Not the status, which changes while somebody looks.
+        """
         return {
-            "status": lambda node: node.status,
             "scarcity": lambda node: scarcity_percent(node.scarcity),
             "reach": self.is_relayed,
             "gpu": lambda node: (gpu_key(node.hardware.gpu), _cards(node)),

@@ -131,6 +131,11 @@ def descriptor_path(node_id: str) -> str:
     return f"/api/v1/nodes/{quote(node_id, safe='')}"
 
 
+def list_path(node_ids: Sequence[str]) -> str:
+    """These rigs as the API lists them; empty for none, since they would be all of them."""
+    return f"/api/v1/nodes?rigs={','.join(node_ids)}" if node_ids else ""
+
+
 def with_query(base: str, query: Mapping[str, str]) -> str:
     """A path with its query, if there is any."""
     return f"{base}?{urlencode(query)}" if query else base

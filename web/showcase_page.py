@@ -9,7 +9,7 @@ from markupsafe import Markup
 from luckrig.protocol.wire import NodeView
 from luckrig.web.foreign import clean
 from luckrig.web.formats import format_number, format_time, format_tokens
-from luckrig.web.pages import Site
+from luckrig.web.pages import Site, list_path
 from luckrig.web.taste_page import console_path
 
 _BDI = Markup("<bdi>{}</bdi>")
@@ -39,6 +39,12 @@ class ShowcasePage:
 
     site: Site
     categories: Sequence[ShownCategory]
+
+    @property
+    def api_path(self) -> str:
+        """The rigs that are shown, as JSON; empty where there are none."""
+        shown = (rig.node.id for category in self.categories for rig in category.rigs)
+        return list_path(list(dict.fromkeys(shown)))
 
     def figure(self, category: ShownCategory, rig: ShownRig) -> Markup:
         """The number with its unit."""

@@ -46,16 +46,22 @@ async def open_map(browser: Browser, desk: Desk, path: str = "/") -> Page:
 
 
 async def test_a_status_changes_on_the_page_as_it_happens(desk: Desk, browser: Browser) -> None:
-    page = await open_map(browser, desk)
-    await expect(page.locator("[data-fresh]")).to_have_text(LIVE)
-    card = page.locator(f"[data-node={RIG.node_id}]")
+    """On the map, and wherever else rigs are shown."""
+    await desk.store.put_health({RIG.node_id: make_health()})
+    paths = ("/", f"/compare?rigs={RIG.node_id}", "/showcase")
+    pages = [await open_map(browser, desk, path) for path in paths]
+    for page in pages:
+        await expect(page.locator("[data-fresh]")).to_have_text(LIVE)
+    cards = [page.locator(f"[data-node={RIG.node_id}]").first for page in pages]
     await desk.store.put_health({RIG.node_id: make_health("paused")})
     await publish(desk.http, 2)  # whatever happens on the map makes the tracker look
-    await expect(card).to_have_attribute("data-status", "paused")
-    await expect(card.locator("[data-part=status]")).to_have_text("paused by owner")
+    for card in cards:
+        await expect(card).to_have_attribute("data-status", "paused")
+        await expect(card.locator("[data-part=status]")).to_have_text("paused by owner")
     ban = {"target_kind": "node", "target_id": RIG.node_id, "action": "ban", "reason": "x"}
     await signed(desk, "/api/v1/admin/decisions", ban, OPERATOR)
-    await expect(card.locator("[data-part=status]")).to_have_text("no longer on this list")
+    for card in cards:
+        await expect(card.locator("[data-part=status]")).to_have_text("no longer on this list")
 
 
 async def test_a_page_that_gets_no_events_asks_by_itself(desk: Desk, browser: Browser) -> None:

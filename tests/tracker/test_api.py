@@ -284,6 +284,8 @@ async def test_list_is_filtered_and_paged(tracker: Tracker) -> None:
         ("q=rig", 3),
         ("min_vram=24", 3),
         ("min_vram=26", 0),
+        (f"rigs={RIG.node_id}", 1),
+        (f"rigs={RIG.node_id},{make_node(3).node_id},{make_node(9).node_id}", 2),
     ):
         assert (await tracker.http.get(f"/api/v1/nodes?{query}")).json()["total"] == expected
     seen: list[str] = []
@@ -299,7 +301,8 @@ async def test_list_is_filtered_and_paged(tracker: Tracker) -> None:
 @pytest.mark.parametrize(
     "query",
     ["sort=speed", "limit=0", "limit=201", "limit=x", "after=garbage", "status=on", "nope=1",
-     "min_vram=-1", "min_context=99999999999999999999", "gpu=" + "x" * 500, "q=a&q=b"],
+     "min_vram=-1", "min_context=99999999999999999999", "gpu=" + "x" * 500, "q=a&q=b", "rigs=rig",
+     f"rigs={RIG.node_id},", "rigs=" + ",".join([RIG.node_id] * 51)],
 )  # fmt: skip
 async def test_wrong_queries_are_refused(tracker: Tracker, query: str) -> None:
     assert error_of(await tracker.http.get(f"/api/v1/nodes?{query}")) == (400, "invalid_request")

@@ -121,6 +121,7 @@ def listed(query: NodeQuery) -> list[int]:
         (NodeQuery(like=NODES[1].node_id), [1, 2]),
         (NodeQuery(like=NODES[2].node_id), [3]),
         (NodeQuery(like="n1nobody"), []),
+        (NodeQuery(node_ids=frozenset((NODES[2].node_id, NODES[0].node_id, "n1nobody"))), [3, 1]),
     ],
 )
 def test_a_query_lists(query: NodeQuery, numbers: list[int]) -> None:

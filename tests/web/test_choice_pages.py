@@ -117,6 +117,23 @@ def test_measured_numbers_stand_by_model_and_prompt_and_nobody_wins() -> None:
     assert bare.count("not measured yet") == 2
 
 
+def test_scripts_keep_the_status_of_every_listed_rig_true() -> None:
+    one, two, three = rig("one"), rig("two"), rig("three")
+    hidden = ComparedRig(node=two, is_listed=False)  # no list of the tracker would say anything
+    page = compare_page([*columns(one), hidden, *columns(three)])
+    document = rendered(page)
+    (main,) = document.all("main")
+    assert main.get("data-refresh") == f"/api/v1/nodes?rigs={one.id},{three.id}"
+    assert main.get("data-events") == "/api/v1/events"
+    assert {each.get("data-node") for each in document.having("data-node")} == {one.id, three.id}
+    assert not rendered(compare_page([])).all("main")[0].get("data-refresh")
+
+    document = rendered(showcase_page())
+    asked = document.all("main")[0].get("data-refresh").partition("=")[2].split(",")
+    assert len(set(asked)) == len(asked)
+    assert set(asked) == {each.get("data-node") for each in document.having("data-node")}
+
+
 def test_links_add_and_take_away_and_keep_the_language() -> None:
     page = compare_page(compared(7, 8), language="ja", similar=similar())
     first, second = page.node_ids

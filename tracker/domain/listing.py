@@ -32,8 +32,8 @@ class NodeQuery:
     text: words that all occur, in any case, in the rig's name, GPU, models or note. gpu, model,
     family, quant: names in any spelling that protocol.names knows. model, family, quant, capability
     and min_context (tokens) must hold for one and the same offer. tag: a #word of the owner's note.
-    like: the id of a rig; see domain/likeness.py. after: the `next_cursor` of the page before, with
-    the same sort. limit: rigs on a page, 1 to 200.
+    like: the id of a rig; see domain/likeness.py. node_ids: none but these rigs. after:
+    the `next_cursor` of the page before, with the same sort. limit: rigs on a page, 1 to 200.
     """
 
     text: str | None = None
@@ -48,6 +48,7 @@ class NodeQuery:
     min_vram_bytes: int | None = None
     status: NodeStatus | None = None
     capability: Capability | None = None
+    node_ids: frozenset[str] | None = None
     sort: Sort = "scarcity"
     after: str | None = None
     limit: int = 50
@@ -149,6 +150,8 @@ def _slowness(measured: TimingView | None) -> float:
 def _tests(by_id: Mapping[str, Row], query: NodeQuery) -> list[_RowTest]:
     """What a row must pass, first what is cheap and leaves few."""
     tests: list[_RowTest] = []
+    if (node_ids := query.node_ids) is not None:
+        tests.append(lambda row: row.node.node_id in node_ids)
     if query.gpu is not None:
         gpu = gpu_key(query.gpu)
         tests.append(lambda row: row.traits.gpu == gpu)

@@ -27,10 +27,10 @@ from luckrig.tracker.routes.http import BODY_ERRORS, cacheable_json, json_respon
 from luckrig.tracker.routes.openapi import openapi_document
 from luckrig.tracker.routes.operations import Operation, Parameter
 from luckrig.tracker.routes.query import (
+    LIST_PARAMETERS,
     LOG_PARAMETERS,
-    QUERY_PARAMETERS,
+    ListQuery,
     LogQuery,
-    MapQuery,
     parse_query,
 )
 from luckrig.tracker.routes.signed import PROOF, SignedRequests
@@ -86,7 +86,7 @@ class Api:
 
     async def list_nodes(self, request: Request) -> Response:
         """GET /api/v1/nodes."""
-        query = parse_query(request.query_params.multi_items(), MapQuery)
+        query = parse_query(request.query_params.multi_items(), ListQuery)
         return cacheable_json(request, await self._nodes.page(query.selection()))
 
     async def get_node(self, request: Request) -> Response:
@@ -149,7 +149,7 @@ class Api:
                 summary="The map: the rigs that were asked for, by scarcity, page by page.",
                 handler=self.list_nodes,
                 response=NodePage,
-                parameters=QUERY_PARAMETERS,
+                parameters=LIST_PARAMETERS,
                 errors=("invalid_request",),
             ),
             Operation(

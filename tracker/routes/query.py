@@ -9,7 +9,7 @@ import msgspec
 
 from luckrig.protocol.descriptor import Capability
 from luckrig.protocol.errors import PeerError
-from luckrig.protocol.ids import NODE_ID_PATTERN
+from luckrig.protocol.ids import ID_CHARS, NODE_ID_PATTERN
 from luckrig.protocol.names import Vendor
 from luckrig.protocol.wire import NodeStatus
 from luckrig.tracker.domain.listing import NodeQuery, Sort
@@ -23,7 +23,13 @@ MAX_LOG_ENTRIES: Final = 1000
 
 Query = TypeVar("Query")
 
-_NODE_ID: Final = re.compile(rf"(?<![a-z0-9]){NODE_ID_PATTERN.strip('^$')}(?![a-z0-9])")
+_ID: Final = NODE_ID_PATTERN.strip("^$")
+_NODE_ID: Final = re.compile(rf"(?<![a-z0-9]){_ID}(?![a-z0-9])")
+
+MAX_RIGS: Final = 50
+"""That can be asked for by their ids: no more than a page of the list has by itself."""
+_RIGS_PATTERN: Final = rf"^{_ID}(?:,{_ID}){{0,{MAX_RIGS - 1}}}$"
+_RIGS_CHARS: Final = MAX_RIGS * (ID_CHARS + 1) - 1
 
 _Name = Annotated[str, msgspec.Meta(max_length=120)]
 _Gigabytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
@@ -85,6 +91,17 @@ class MapQuery(MapFilters, frozen=True, kw_only=True, forbid_unknown_fields=True
     def selection(self) -> NodeQuery:
         """The same in the words of the domain."""
         return replace(super().selection(), after=self.after, limit=self.limit)
+
+
+class ListQuery(MapQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the address of the API's list may say. rigs: ids with commas between."""
+
+    rigs: Annotated[str, msgspec.Meta(pattern=_RIGS_PATTERN, max_length=_RIGS_CHARS)] | None = None
+
+    def selection(self) -> NodeQuery:
+        """The same in the words of the domain."""
+        node_ids = None if self.rigs is None else frozenset(self.rigs.split(","))
+        return replace(super().selection(), node_ids=node_ids)
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,6 +166,14 @@ QUERY_PARAMETERS: Final = (
     *FILTER_PARAMETERS,
     _query("after", "`next` of the page before.", {"type": "string", "maxLength": 400}),
     _query("limit", "Rigs on a page.", {"type": "integer", "minimum": 1, "maximum": 200}),
+)
+LIST_PARAMETERS: Final = (
+    *QUERY_PARAMETERS,
+    _query(
+        "rigs",
+        f"Ids of at most {MAX_RIGS} rigs, with commas between: none but these.",
+        {"type": "string", "maxLength": _RIGS_CHARS, "pattern": _RIGS_PATTERN},
+    ),
 )
 LOG_PARAMETERS: Final = (
     _query("after", "The index before the first entry wanted.", _COUNT),

@@ -15,10 +15,11 @@ MAX_SIMILAR: Final = 6
 
 
 class MeasuredRig(NamedTuple):
-    """A rig and what users measured at it."""
+    """A rig and what users measured at it. is_listed: not if it is limited, and on no list."""
 
     node: NodeView
     timings: list[TimingView]
+    is_listed: bool
 
 
 class SimilarView(NamedTuple):
@@ -48,6 +49,7 @@ class ComparisonService:
 
         node_ids: of the right shape, each once, and few: each costs two looks into the store.
         """
+        listed = await self._nodes.views(node_ids)
         rigs: list[MeasuredRig] = []
         unknown: list[str] = []
         for node_id in node_ids:
@@ -59,7 +61,7 @@ class ComparisonService:
                 unknown.append(node_id)
                 continue
             measured = await self._scores.timings(node_id=node_id)
-            rigs.append(MeasuredRig(node, measured.timings))
+            rigs.append(MeasuredRig(node, measured.timings, node_id in listed))
         return Comparison(rigs, unknown, await self._similar([rig.node for rig in rigs]))
 
     async def _similar(self, to: Sequence[NodeView]) -> list[SimilarView]:
