@@ -64,7 +64,7 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
         auto_reload=False,
     )
     filters: dict[str, Any] = environment.filters  # Jinja infers the types of its own ones only
-    filters.update(_FILTERS)
+    filters.update(FILTERS)
     names: dict[str, Any] = environment.globals
     names.update(
         static={file.name: url for url, file in files.items()},
@@ -114,7 +114,7 @@ def _in_words(formatter: Callable[..., object]) -> Callable[..., object]:
     return speak
 
 
-_FILTERS: Final[Mapping[str, Callable[..., object]]] = {
+FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "age": _in_words(formats.format_age),
     "badge_path": pages.badge_path,
     "bytes": formats.format_bytes,

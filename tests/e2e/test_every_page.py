@@ -51,7 +51,7 @@ PAGES: Final = (
     Shown("rig-paused", lambda sample: f"/nodes/{sample.paused}"),
     Shown("taste", lambda sample: f"/taste/{sample.relayed}", BOTH),
     Shown("taste-direct", lambda sample: f"/taste/{sample.rigs[1]}", BOTH),
-    Shown("compare", lambda sample: f"/compare?rigs={sample.rigs[0]}&rigs={sample.rigs[1]}", BOTH),
+    Shown("compare", lambda sample: f"/compare?rigs={sample.rigs[0]}&rigs={sample.paused}", BOTH),
     Shown("showcase", "/showcase", BOTH),
     Shown("queue", "/queue", BOTH),
     Shown("replays", "/replays", BOTH),

@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pytest
 
+from luckrig.protocol.descriptor import Policy
+from luckrig.protocol.schedule import Schedule, parse_windows
 from luckrig.protocol.wire import NodeView
 from luckrig.web.assets import static_files
 from luckrig.web.compare_page import ComparedRig
@@ -94,6 +96,19 @@ def test_rows_that_differ_are_marked_and_others_are_not() -> None:
     page = compare_page(columns(one, several))
     assert page.differing == {"gpu"}
     assert RENDERER.render(page).count('<tr class="unlike">') == 1
+
+
+def test_opening_hours_are_said_in_the_pages_language() -> None:
+    hours = Schedule(windows=parse_windows(["weekdays 22:00-07:00; sat,sun 10:00-23:00"]),
+                     timezone="Asia/Tokyo")  # fmt: skip
+    open_at_night = msgspec.structs.replace(
+        rig("one"), policy=Policy(max_active=1, max_queue=1, schedule=hours)
+    )
+    for language, text in (("en", "weekdays 22:00-07:00"), ("ja", "平日 22:00-07:00")):
+        page = compare_page(columns(open_at_night, rig("two")), language=language)
+        assert page.differing == {"policy", "hours"}
+        said = [each.text for each in rendered(page).of_class("open")]
+        assert (said[0], len(said)) == (text, 2)
 
 
 def test_models_stand_in_one_row_however_rigs_spell_them() -> None:

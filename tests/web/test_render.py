@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import msgspec
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import Environment, UndefinedError, nodes
 
 from luckrig.protocol.descriptor import EngineInfo, Policy
 from luckrig.protocol.schedule import Schedule, parse_windows
@@ -339,6 +339,15 @@ def test_fifty_rigs_fit_in_50_kilobytes_packed() -> None:
     assert len(asked) == 4, "two styles, a script, an icon"
     assert len(gzip.compress(html.encode())) + sum(map(len, asked)) <= 50_000
     assert len(html.encode()) <= 130_000, "for those who take no gzip"
+
+
+def test_templates_use_filters_that_exist() -> None:
+    """Jinja says so only when it prints that very place."""
+    environment = Environment(autoescape=True)
+    known = environment.filters.keys() | render.FILTERS.keys()
+    for path in Path(render.__file__).parent.glob("templates/*"):
+        used = {each.name for each in environment.parse(path.read_text()).find_all(nodes.Filter)}
+        assert used <= known, path.name
 
 
 class Misplaced(RigPage):
