@@ -21,7 +21,7 @@ from luckrig.web import (
     score_chart,
 )  # fmt: skip
 from luckrig.web.assets import StaticFile
-from luckrig.web.compare_page import compare_path
+from luckrig.web.compare_page import MAX_COMPARED, compare_path
 from luckrig.web.languages import Words
 from luckrig.web.map_page import SORTS, VENDORS
 from luckrig.web.pages import Page
@@ -74,6 +74,7 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
         first_bucket=FIRST_BUCKET_TOKENS,
         card_offers=CARD_OFFERS,
         table_offers=TABLE_OFFERS,
+        max_compared=MAX_COMPARED,
         category_words=desk_words.CATEGORY_WORDS,
         severity_words=desk_words.SEVERITY_WORDS,
         subject_words=desk_words.SUBJECT_WORDS,

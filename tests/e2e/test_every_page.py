@@ -255,3 +255,28 @@ def test_pages_are_read_without_scripts(browser: Browser, sample: Sample) -> Non
         assert text in tab.inner_text("main"), path
         assert not tab.locator("button[data-copy]").first.is_visible()  # it would do nothing
     context.close()
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_four_rigs_are_ticked_on_the_map_and_compared(
+    browser: Browser, sample: Sample, has_scripts: bool
+) -> None:
+    """Scripts keep others from ticking more, which would only be left out."""
+    context = browser.new_context(java_script_enabled=has_scripts, locale="en-GB")
+    tab = context.new_page()
+    tab.goto(sample.origin)
+    boxes = tab.locator(".pick input")
+    ticked = [boxes.nth(number) for number in (0, 3, 4, 9)]
+    for box in ticked:
+        box.check()
+    assert boxes.nth(1).is_disabled() == has_scripts
+    node_ids = [box.get_attribute("value") for box in ticked]
+    button = tab.locator("#picks button")
+    assert button.is_visible()
+    button.click()
+    tab.wait_for_url("**/compare?*")
+    hrefs = [each.get_attribute("href") for each in tab.locator(".sides thead th > a").all()]
+    assert [href for href in hrefs if href and href.startswith("/nodes/")] == [
+        f"/nodes/{node_id}" for node_id in node_ids
+    ]
+    context.close()

@@ -11,7 +11,7 @@ import pytest
 
 from luckrig.protocol.wire import NodeView, Quantiles, TimingView
 from luckrig.web.assets import static_files
-from luckrig.web.map_page import Filters, LikedRig, MapPage, ScarceNow
+from luckrig.web.map_page import Filters, LikedRig, MapPage, ScarceNow, View
 from luckrig.web.render import make_renderer
 from tests.web.documents import Document, read
 from tests.web.hostile import HOSTILE
@@ -122,6 +122,22 @@ def test_what_is_scarce_leads_to_the_list_of_it() -> None:
     assert text_of(PAGES["en"]["silent"], "scarce-now") == [
         "What is scarce now No rig answers now. Yours could."
     ]
+
+
+@pytest.mark.parametrize("view", ["cards", "table"])
+def test_rigs_are_ticked_to_be_compared(view: View) -> None:
+    """A plain form: /compare takes what it sends."""
+    page = replace(alive("ja"), view=view)
+    document = read(RENDERER.render(replace(page, site=replace(page.site, lang="ja"))))
+    (form,) = [each for each in document.all("form") if each.get("id") == "picks"]
+    assert (form.get("method"), form.get("action")) == ("get", "/compare")
+    boxes = [each for each in document.all("input") if each.get("type") == "checkbox"]
+    assert {(each.get("name"), each.get("form")) for each in boxes} == {("rigs", "picks")}
+    assert [each.get("value") for each in boxes] == [node.id for node in page.nodes]
+    assert "比べる arc-nemesis" in " ".join(each.text for each in document.of_class("pick"))
+    assert 'name="lang" value="ja"' in RENDERER.render(
+        replace(page, site=replace(page.site, lang="ja"))
+    )
 
 
 def test_rigs_without_rigs_or_matches_say_how_to_register() -> None:

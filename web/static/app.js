@@ -274,7 +274,21 @@ function tidyQueries() {
   });
 }
 
+/** As many rigs as a comparison takes: what is over would only be left out there. */
+function limitPicks() {
+  const form = document.getElementById("picks");
+  if (!form) return;
+  const boxes = [...form.elements].filter((field) => field.type === "checkbox");
+  function limit() {
+    const isFull = boxes.filter((box) => box.checked).length >= Number(form.dataset.most);
+    for (const box of boxes) box.disabled = isFull && !box.checked;
+  }
+  for (const box of boxes) box.addEventListener("change", limit);
+  limit(); // a browser may remember what was ticked before
+}
+
 enableCopying();
+limitPicks();
 localiseOpenings();
 tidyQueries();
 setInterval(() => document.hidden || refreshAges(), 5_000);
