@@ -81,7 +81,7 @@ def make_website(
     showcase = ShowcasePages(
         showcase=services.showcase, nodes=services.nodes, renderer=renderer, sites=sites
     )
-    queue = QueuePages(renderer=renderer, sites=sites)
+    queue = QueuePages(nodes=services.nodes, renderer=renderer, sites=sites)
     browsers = Browsers(services.sessions, public_url=settings.public_url, hosts=hosts)
     signing_in = SessionRoutes(
         services.sessions,

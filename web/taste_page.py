@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from luckrig.protocol.address import forwarded_port
 from luckrig.protocol.descriptor import Offer
 from luckrig.protocol.wire import NodeView
-from luckrig.web.headers import CONTENT_SECURITY_POLICY, content_security_policy
+from luckrig.web.headers import CONTENT_SECURITY_POLICY
 from luckrig.web.pages import Site, taste_path
 from luckrig.web.snippets import Snippets, make_snippets
-from luckrig.web.ways import OPEN, Way, rig_origin, way_to
+from luckrig.web.ways import OPEN, Way, policy_to, way_to
 
 _SCRIPT_WORDS: Final = "taste.script."
 
@@ -46,9 +46,9 @@ class TastePage:
 
     @property
     def policy(self) -> str:
-        """The page's Content-Security-Policy: its own origin, and that of a rig that has one."""
-        if self.way == "direct" and self.has_console:
-            return content_security_policy(connect_to=rig_origin(self.node))
+        """The page's Content-Security-Policy."""
+        if self.has_console:
+            return policy_to(self.node, self.site.origin)
         return CONTENT_SECURITY_POLICY
 
     @property

@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from luckrig.protocol.address import browser_origin, is_loopback_origin, is_origin
 from luckrig.protocol.wire import NodeView
+from luckrig.web.headers import CONTENT_SECURITY_POLICY, content_security_policy
 
 Way: TypeAlias = Literal["relay", "direct", "unproven", "mixed", "numbered", "elsewhere"]
 """relay: at the tracker's own origin. direct: at the rig's. The others are why pages can't ask it:
@@ -37,6 +38,14 @@ def way_to(node: NodeView, tracker: str) -> Way:
         # A browser trusts its own machine over http, too.
         return "direct" if is_loopback_origin(origin) else "mixed"
     return "direct"
+
+
+def policy_to(node: NodeView, tracker: str) -> str:
+    """The Content-Security-Policy of a page for one rig: its own origin, and that of a rig that has
+    one. tracker: as way_to has it."""
+    if way_to(node, tracker) != "direct":
+        return CONTENT_SECURITY_POLICY
+    return content_security_policy(connect_to=rig_origin(node))
 
 
 def rig_origin(node: NodeView) -> str:

@@ -19,6 +19,7 @@ from luckrig.engine.process import EngineSpec, start_engine
 from luckrig.engine.tiny import TINY_CONTEXT, TINY_MODEL
 from luckrig.tracker.settings import TrackerSettings
 from tests.e2e.tunnels import NODE_ID, on_the_map, tunnel_plan
+from tests.fake_engines.openai_compatible import FakeOpenAi
 
 WATCH = """
 window.violations = [];
@@ -128,7 +129,7 @@ async def visiting(
 
 @dataclass
 class RealScene:
-    """A tracker, and a rig with the real tiny engine."""
+    """A tracker, and a rig; with the real tiny engine, unless somebody put another one there."""
 
     origin: str
     rig: RunningRig
@@ -148,20 +149,35 @@ class RealScene:
 
 @asynccontextmanager
 async def real_scene(folder: Path, *, is_direct: bool = False) -> AsyncGenerator[RealScene, None]:
-    """llama.cpp's own server on the tiny model, one slot; behind a tunnel, or at its own address.
-
-    All that runs is what `luckrig tracker` and `luckrig node` run.
-    """
+    """llama.cpp's server on the tiny model, one slot; behind a tunnel, or at its own address."""
     spec = EngineSpec(model_path=TINY_MODEL, alias="tiny", slots=1, context_length=TINY_CONTEXT)
+    async with (
+        start_engine(spec, log_path=folder / "engine.log") as engine,
+        _scene(folder, engine.url, is_direct=is_direct) as scene,
+    ):
+        yield scene
+
+
+@asynccontextmanager
+async def paced_scene(folder: Path) -> AsyncGenerator[tuple[RealScene, FakeOpenAi], None]:
+    """A rig at its own address, and a stand-in for its engine, which takes what time it should."""
+    async with FakeOpenAi() as engine, _scene(folder, engine.url, is_direct=True) as scene:
+        yield scene, engine
+
+
+@asynccontextmanager
+async def _scene(
+    folder: Path, engine_url: str, *, is_direct: bool
+) -> AsyncGenerator[RealScene, None]:
+    """All that runs is what `luckrig tracker` and `luckrig node` run."""
     sock = bind("127.0.0.1", 0)
     settings = TrackerSettings(public_url=origin_of(sock), allow_private_endpoints=True)
     listen = ("127.0.0.1", 0) if is_direct else None
     async with (
         running_tracker(Home(folder / "tracker"), settings, sock) as address,
         ask_tracker(address) as tracker,
-        start_engine(spec, log_path=folder / "engine.log") as engine,
-        running_rig(tunnel_plan(engine.url, listen=listen), tracker) as rig,
+        running_rig(tunnel_plan(engine_url, listen=listen), tracker) as rig,
         httpx2.AsyncClient(trust_env=False, timeout=20) as http,
     ):
         await on_the_map(tracker)
-        yield RealScene(address.origin, rig, engine.url, http)
+        yield RealScene(address.origin, rig, engine_url, http)

@@ -54,6 +54,7 @@ PAGES: Final = (
     Shown("compare", lambda sample: f"/compare?rigs={sample.rigs[0]}&rigs={sample.paused}", BOTH),
     Shown("showcase", "/showcase", BOTH),
     Shown("queue", "/queue", BOTH),
+    Shown("queue-direct", lambda sample: f"/queue?rig={sample.rigs[1]}"),
     Shown("replays", "/replays", BOTH),
     Shown("report", lambda sample: f"/report?kind=node&id={sample.rigs[1]}", BOTH),
     Shown("ticket", lambda sample: sample.ticket, BOTH),

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator
 
-from tests.e2e.tasting import Visitor, visiting
+from tests.e2e.tasting import Visitor, paced_scene, visiting
 from tests.e2e.tunnels import NODE_ID, OTHER, Scene, tunnelled
 from tests.fake_engines.engine import OnDemand
 from tests.nodeproxy.conditions import until
@@ -95,3 +95,53 @@ async def test_tickets_of_tabs_and_of_scripts_are_shown_and_left(
         assert stored == [0, 0, f"{origin}/queue", ""]
     await context.close()
     await asyncio.wait_for(script, 10)  # the rig ended its stream as one ends
+
+
+async def test_tickets_of_a_rig_with_an_address_of_its_own(
+    async_browser: Browser, tmp_path: Path
+) -> None:
+    """Only the page for that rig asks it, and the console leads there."""
+    async with paced_scene(tmp_path) as (scene, engine):
+        engine.pace = pace = OnDemand()
+        context = await async_browser.new_context()
+        queue = scene.rig.node.queue
+        there = {"rig": scene.rig_origin}
+        async with (
+            visiting(context, scene.origin, **there) as first,
+            visiting(context, scene.origin, **there) as console,
+            visiting(context, scene.origin) as outside,
+            visiting(context, scene.origin, **there) as visitor,
+        ):
+            await first.open()
+            await first.ask("Take your time.")
+            await until(lambda: engine.answering == 1)
+            await console.open(accept=False)
+            await console.ask("Is anybody there?")
+            await console.state("In the queue: place 1")
+
+            await outside.page.goto(f"{scene.origin}/queue")
+            card = outside.page.locator(".ticket")
+            await card.filter(has_text="Place 1 in the queue").wait_for()
+            assert not await card.get_by_role("button").is_visible()
+            ticket = str(await card.get_attribute("data-ticket"))
+            link = card.get_by_role("link", name="Open the page for this rig")
+            path = f"/queue?rig={NODE_ID}"
+            assert await link.get_attribute("href") == path
+            await paste(outside, ticket)
+            await outside.state(f"curl {scene.rig_origin}/luckrig/queue/{ticket} shows the place")
+            assert await outside.page.locator("#state a").get_attribute("href") == path
+
+            link = console.page.locator(".figures a")
+            assert await link.get_attribute("href") == path
+            assert await link.get_attribute("target") == "_blank"  # its request goes on
+            await visitor.page.goto(f"{scene.origin}{path}")
+            await card_of(visitor, ticket).filter(has_text="Place 1 of 1 in the queue").wait_for()
+            back = card_of(visitor, ticket).get_by_role("link", name="Ask this rig")
+            assert await back.get_attribute("href") == f"/taste/{NODE_ID}"
+            await card_of(visitor, ticket).get_by_role("button").click()
+            await visitor.state("You left the queue of")
+            await until(lambda: queue.waiting == 0)
+            await console.state("This request left the queue: it was ended through its ticket.")
+            pace.allow(len(engine.reply))
+            await first.state("Complete.")
+        await context.close()

@@ -393,13 +393,18 @@ async def test_a_tracker_without_https_can_be_reached_through_a_forwarded_port(
         assert host not in page.text  # all links name the tracker as it calls itself
 
 
-async def test_policy_of_the_console_names_its_rig_alone(tracker: Tracker) -> None:
+async def test_policy_of_a_rigs_console_and_queue_names_it_alone(tracker: Tracker) -> None:
     """And only once the tracker has seen it answer there; every other page names nobody."""
     hidden = make_node(2)
     assert (await tracker.publish(hidden, is_seen=False)).status_code == 200
     asked = {
         f"/taste/{RIG.node_id}": "connect-src 'self' https://rig1.example;",
         f"/taste/{hidden.node_id}": "connect-src 'self';",
+        f"/queue?rig={RIG.node_id}": "connect-src 'self' https://rig1.example;",
+        f"/queue?rig={hidden.node_id}": "connect-src 'self';",
+        f"/queue?rig={make_node(3).node_id}": "connect-src 'self';",
+        "/queue?rig=https://rig1.example": "connect-src 'self';",
+        "/queue": "connect-src 'self';",
         f"/nodes/{RIG.node_id}": "connect-src 'self';",
         "/": "connect-src 'self';",
     }

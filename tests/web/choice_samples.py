@@ -10,7 +10,7 @@ from luckrig.web.pages import Page
 from luckrig.web.queue_page import QueuePage
 from luckrig.web.showcase_page import ShowcasePage, ShownCategory, ShownRig
 from tests.web.report_samples import site_in
-from tests.web.rigs import NOW, SITE, make_id, twelve_rigs
+from tests.web.rigs import NOW, SITE, make_id, make_rig, twelve_rigs
 
 STARTS = (0, 256, 1024, 4096, 16_384, 65_536)
 """Of the buckets of prompts."""
@@ -125,3 +125,15 @@ def sample_pages(language: str) -> Iterator[tuple[str, Page]]:
         ShowcasePage(site=site_in(language, path="/showcase"), categories=()),
     )
     yield "queue", QueuePage(site=site_in(language, path="/queue"))
+    for name, node in queue_rigs().items():
+        yield f"queue of a rig, {name}", QueuePage(site=site_in(language, path="/queue"), rig=node)
+
+
+def queue_rigs(text: str = "attic") -> dict[str, NodeView]:
+    """A rig for each kind of way on which a page asks, or doesn't."""
+    rig = make_rig(text, gpu=text, vram_gb=24, offers=[])
+    return {
+        "relay": msgspec.structs.replace(rig, base_url=f"{SITE.origin}/n/{rig.id}/v1"),
+        "direct": msgspec.structs.replace(rig, base_url="https://rig.example/v1"),
+        "mixed": msgspec.structs.replace(rig, base_url="http://rig.example/v1"),
+    }

@@ -12,14 +12,17 @@ from luckrig.protocol.wire import NodeView
 from luckrig.web.assets import static_files
 from luckrig.web.compare_page import ComparedRig
 from luckrig.web.foreign import clean
+from luckrig.web.headers import CONTENT_SECURITY_POLICY
 from luckrig.web.languages import load_languages
 from luckrig.web.pages import Page
+from luckrig.web.queue_page import QueuePage
 from luckrig.web.render import make_renderer
 from tests.web.choice_samples import (
     NUMBERS,
     compare_page,
     compared,
     left_out,
+    queue_rigs,
     sample_pages,
     showcase_page,
     similar,
@@ -27,7 +30,7 @@ from tests.web.choice_samples import (
 )
 from tests.web.documents import Document, read
 from tests.web.hostile import HOSTILE
-from tests.web.rigs import make_rig, offer
+from tests.web.rigs import SITE, make_rig, offer
 
 FILES = static_files()
 RENDERER = make_renderer(FILES)
@@ -70,12 +73,13 @@ def test_what_strangers_wrote_stays_text(text: str) -> None:
     for page in (
         compare_page(rigs, left_out=left_out(text), similar=similar()),
         showcase_page(rigs=[node, node, node]),
+        QueuePage(site=SITE, rig=queue_rigs(text)["direct"]),
     ):
         html = RENDERER.render(page)
         document = read(html)
         assert document.problems == []
         assert document.all("img") == document.all("iframe") == document.all("style") == []
-        assert len(document.all("script")) == 1
+        assert len(document.all("script")) == (2 if isinstance(page, QueuePage) else 1)
         assert not [x for each in document.elements for x in each.attributes if x.startswith("on")]
         assert clean(text) in "".join(each.text for each in document.all("bdi"))
 
@@ -191,8 +195,27 @@ def test_numbers_read_as_people_write_them() -> None:
     }
 
 
+def test_a_page_of_tickets_asks_its_own_rig_and_no_other() -> None:
+    """One with an address of its own only if the console may ask it there, too."""
+    origins: dict[str, str] = {}
+    for name, node in queue_rigs().items():
+        page = QueuePage(site=SITE, rig=node)
+        document = rendered(page)
+        (box,) = [each for each in document.elements if each.get("id") == "queue"]
+        origins[name] = page.policy.partition("connect-src ")[2].partition(";")[0]
+        assert box.get("data-node-id") == node.id
+        assert box.get("data-base-url") == (node.base_url if name == "direct" else "")
+        assert f"/taste/{node.id}" in [each.get("href") for each in document.all("a")]
+        said = document.all("main")[0].text
+        assert ("network address" in said) == (name == "direct")
+        assert ("Pages can’t ask" in said) == (name == "mixed")
+    alone = "'self'"
+    assert origins == {"relay": alone, "direct": "'self' https://rig.example", "mixed": alone}
+    assert QueuePage(site=SITE).policy == CONTENT_SECURITY_POLICY
+
+
 def test_scripts_of_the_queue_get_every_word_and_only_ask_for_those() -> None:
-    (page,) = [page for name, page in sample_pages("en") if name == "queue"]
+    page = QueuePage(site=SITE)
     given = {each.get("data-word") for each in rendered(page).all("li")} - {""}
     code = "".join(x.content.decode() for x in FILES.values() if x.name.startswith("queue/"))
     asked = set(re.findall(r'\bsay(?:\(|\(isRunning \? )"([a-z_]+)"', code))

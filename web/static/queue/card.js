@@ -17,8 +17,9 @@ export class TicketCard {
    * @param {import("../taste/words.js").Say} how.say
    * @param {string} how.lang what ?lang= chose, or empty
    * @param {(() => void) | null} how.onLeave none where this page can't reach the rig
+   * @param {string} how.openFor the page that can; empty where there is none, or it is this one
    */
-  constructor({ ticket, nodeId, name, gpu }, { say, lang, onLeave }) {
+  constructor({ ticket, nodeId, name, gpu, since }, { say, lang, onLeave, openFor }) {
     this.#say = say;
     this.#label.data = say("leave");
     const query = lang ? `?lang=${encodeURIComponent(lang)}` : "";
@@ -26,6 +27,13 @@ export class TicketCard {
     this.#leave = make("button", { className: "leave", type: "button", hidden: !onLeave }, this.#label);
     this.#leave.append(make("span", { className: "vh", textContent: ` ${name || nodeId}` }));
     this.#leave.onclick = onLeave;
+    const doors = make(
+      "p",
+      { className: "doors" },
+      make("a", { href: openFor, textContent: say("open_for"), hidden: !openFor }),
+      make("a", { href: `/taste/${nodeId}${query}`, textContent: say("console") }),
+      make("span", { textContent: say("tab"), hidden: since === null }),
+    );
     const what = make(
       "div",
       {},
@@ -33,6 +41,7 @@ export class TicketCard {
       make("p", { className: "nick", hidden: !gpu }, make("bdi", { textContent: name })),
       this.#place,
       this.#facts,
+      doors,
       make("code", { className: "id", textContent: say("ticket", { ticket: `${ticket.slice(0, SHOWN_CHARS)}…` }) }),
     );
     this.element = make("li", { className: "ticket" }, what, this.#leave);

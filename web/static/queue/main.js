@@ -1,10 +1,10 @@
 // /queue: the tickets that this browser waits with, and any that somebody pastes.
 
-import { byId } from "../taste/elements.js";
+import { byId, make } from "../taste/elements.js";
 import { readWords } from "../taste/words.js";
 import { isTicket, listen } from "./board.js";
 import { TicketCard } from "./card.js";
-import { askTicket, findRig, isWithinReach, ticketUrl } from "./rig_queue.js";
+import { findRig, Reach, ticketUrl } from "./rig_queue.js";
 
 const LOOK_MS = 2_000;
 const SLOWEST_LOOK_MS = 30_000;
@@ -15,6 +15,7 @@ const MAX_TICKETS = 20;
 class QueuePage {
   #say = readWords(byId("words"));
   #lang = byId("queue").dataset.lang;
+  #reach = new Reach(byId("queue").dataset);
   /** @type {Map<string, Entry>} by ticket */
   #entries = new Map();
   /** @type {Set<string>} tickets that are over: a tab may still speak of them */
@@ -40,14 +41,15 @@ class QueuePage {
     if (this.#over.has(held.ticket)) return;
     if (known) known.held = { ...held, since: known.held.since ?? held.since };
     else this.#add(held);
-    if (!isWithinReach(held.baseUrl)) this.#entries.get(held.ticket)?.card.showHeard(held);
+    if (!this.#reach.holds(held)) this.#entries.get(held.ticket)?.card.showHeard(held);
   }
 
   /** @param {import("./board.js").Held} held */
   #add(held) {
     if (this.#entries.size >= MAX_TICKETS) return;
-    const onLeave = isWithinReach(held.baseUrl) ? () => void this.#leave(held.ticket) : null;
-    const card = new TicketCard(held, { say: this.#say, lang: this.#lang, onLeave });
+    const onLeave = this.#reach.holds(held) ? () => void this.#leave(held.ticket) : null;
+    const openFor = onLeave || this.#reach.isFor(held.nodeId) ? "" : this.#pageFor(held.nodeId);
+    const card = new TicketCard(held, { say: this.#say, lang: this.#lang, onLeave, openFor });
     this.#entries.set(held.ticket, { held, card, failures: 0, isLeaving: false });
     byId("tickets").append(card.element);
     byId("none").hidden = true;
@@ -82,6 +84,23 @@ class QueuePage {
     byId("state").textContent = text;
   }
 
+  /**
+   * Say why this page doesn't look, and which one does.
+   *
+   * @param {{nodeId: string, baseUrl: string}} rig
+   * @param {string} ticket
+   */
+  #refuse({ nodeId, baseUrl }, ticket) {
+    this.#tell(this.#say("direct", { address: ticketUrl(baseUrl, ticket) }));
+    if (this.#reach.isFor(nodeId)) return;
+    byId("state").append(" ", make("a", { href: this.#pageFor(nodeId), textContent: this.#say("open_for") }));
+  }
+
+  /** @param {string} nodeId of a rig that only a page for it may ask */
+  #pageFor(nodeId) {
+    return `/queue?rig=${nodeId}${this.#lang ? `&lang=${encodeURIComponent(this.#lang)}` : ""}`;
+  }
+
   /** @param {number} ms */
   #schedule(ms) {
     clearTimeout(this.#timer);
@@ -102,9 +121,9 @@ class QueuePage {
   /** @param {Entry} entry */
   async #lookAt(entry) {
     const { held, card } = entry;
-    if (!isWithinReach(held.baseUrl)) return;
+    if (!this.#reach.holds(held)) return;
     try {
-      const place = await askTicket("GET", held);
+      const place = await this.#reach.ask("GET", held);
       entry.failures = 0;
       if (place) card.show(place, held.since);
       else this.#gone(held.ticket);
@@ -121,7 +140,7 @@ class QueuePage {
     entry.isLeaving = true;
     entry.card.leaving(true);
     try {
-      const place = await askTicket("DELETE", entry.held);
+      const place = await this.#reach.ask("DELETE", entry.held);
       if (!place) this.#end(ticket, "over");
       else this.#end(ticket, place.state === "running" ? "ended" : "left");
       byId("state").focus();
@@ -142,12 +161,11 @@ class QueuePage {
         this.#tell(this.#say("no_rig"));
         return;
       }
-      const { baseUrl } = rig;
-      if (!isWithinReach(baseUrl)) {
-        this.#tell(this.#say("direct", { address: ticketUrl(baseUrl, ticket) }));
+      if (!this.#reach.holds(rig)) {
+        this.#refuse(rig, ticket);
         return;
       }
-      if (!(await askTicket("GET", { baseUrl, ticket }))) {
+      if (!(await this.#reach.ask("GET", { ...rig, ticket }))) {
         this.#tell(this.#say("no_ticket"));
         return;
       }

@@ -21,12 +21,37 @@ const NODE_ID = /n1[a-z2-7]{32}/;
  * @property {number | null} slots
  */
 
-/**
- * @param {string} baseUrl a rig's
- * @returns {boolean} whether this page may ask it: through the tracker that served the page
- */
-export function isWithinReach(baseUrl) {
-  return baseUrl.startsWith(`${location.origin}/n/`);
+/** Whom this page may ask: rigs behind the tracker that served it, and its own rig, if it has one. */
+export class Reach {
+  #rig;
+
+  /** @param {{nodeId?: string, baseUrl?: string}} rig that the page is for, and where pages may ask it */
+  constructor({ nodeId = "", baseUrl = "" }) {
+    this.#rig = { nodeId, baseUrl };
+  }
+
+  /** @param {{nodeId: string, baseUrl: string}} rig */
+  holds({ nodeId, baseUrl }) {
+    if (baseUrl.startsWith(`${location.origin}/n/`)) return true;
+    // The tracker's word, not another tab's: a ticket goes to nobody else.
+    return baseUrl !== "" && baseUrl === this.#rig.baseUrl && this.isFor(nodeId);
+  }
+
+  /** @param {string} nodeId */
+  isFor(nodeId) {
+    return nodeId === this.#rig.nodeId;
+  }
+
+  /**
+   * @param {"GET" | "DELETE"} method
+   * @param {{nodeId: string, baseUrl: string, ticket: string}} where
+   * @returns {Promise<Place | null>} where it is, or was; null: no such request waits or runs there
+   * @throws {TasteError} unreachable
+   */
+  async ask(method, where) {
+    if (!this.holds(where)) throw new TypeError("a ticket for somebody else's address");
+    return askTicket(method, where);
+  }
 }
 
 /**
@@ -38,13 +63,11 @@ export function ticketUrl(baseUrl, ticket) {
 }
 
 /**
- * @param {"GET" | "DELETE"} method
+ * @param {string} method
  * @param {{baseUrl: string, ticket: string}} where
- * @returns {Promise<Place | null>} where it is, or was; null: no such request waits or runs there
- * @throws {TasteError} unreachable
+ * @returns {Promise<Place | null>}
  */
-export async function askTicket(method, { baseUrl, ticket }) {
-  if (!isWithinReach(baseUrl)) throw new TypeError("a ticket for somebody else's address");
+async function askTicket(method, { baseUrl, ticket }) {
   const { status, answer } = await ask(method, ticketUrl(baseUrl, ticket));
   if (status === 404 && answer?.error?.code === "ticket_not_found") return null;
   if (status !== 200 || !answer) throw new TasteError("unreachable");
