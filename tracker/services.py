@@ -167,7 +167,7 @@ def make_services(
         revocations=revocations,
         scores=scores,
         sessions=SessionService(store, operators, clock=clock, random_bytes=random_bytes),
-        showcase=ShowcaseService(store, nodes, bans),
+        showcase=ShowcaseService(store, nodes, bans, clock=clock),
         statements=StatementService(store, users, appeals),
         tokens=TokenService(
             store,

@@ -1,5 +1,7 @@
 """The showcase: who stands where and why, and who doesn't."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -7,10 +9,16 @@ import msgspec
 import pytest
 
 from luckrig.protocol.ids import derive_id
+from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.names import gpu_key
 from luckrig.tracker.domain.records import NodeRecord
 from luckrig.tracker.domain.scarcity import scarcities
 from luckrig.tracker.domain.showcase import GPU_FACTS, PER_CATEGORY, showcase
+from luckrig.tracker.service.showcase import AGE_SECONDS
+from luckrig.tracker.store.memory import MemoryStore
+from luckrig.tracker.store.memory_contributions import MemoryContributions
+from luckrig.tracker.store.memory_notes import MemoryNotes
+from tests.nodeproxy.conditions import until
 from tests.tracker.factories import (
     NOW,
     make_hardware,
@@ -19,7 +27,7 @@ from tests.tracker.factories import (
     make_offer,
     owner_key,
 )
-from tests.tracker.trackers import running_tracker
+from tests.tracker.trackers import Tracker, running_tracker
 
 
 def live(seed: int, gpu: str | None = "RTX 4090", **changes: Any) -> NodeRecord:
@@ -115,3 +123,84 @@ async def test_the_api_shows_it_and_hides_banned_rigs() -> None:
         assert keys == {"lowest-vram", "oldest-gpu", "lowest-power", "largest-context"}
         etag = {"if-none-match": answer.headers["etag"]}
         assert (await tracker.http.get("/api/v1/showcase", headers=etag)).status_code == 304
+
+
+OPERATOR = PrivateKey(b"\1" * 32)
+
+
+class SlowNotes(MemoryNotes):
+    """Counts how often the showcase is counted, and makes it wait."""
+
+    counted = 0
+
+    def __init__(self, contributions: MemoryContributions) -> None:
+        super().__init__(contributions)
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def reproducers(self) -> set[tuple[str, str]]:
+        self.counted += 1
+        await self.may_go_on.wait()
+        return await super().reproducers()
+
+
+@pytest.fixture
+async def slow() -> AsyncIterator[tuple[Tracker, SlowNotes]]:
+    """A tracker with two rigs that count."""
+    store = MemoryStore()
+    notes = store.notes = SlowNotes(store.contributions)
+    operators = frozenset((derive_id("u1", OPERATOR.public),))
+    async with running_tracker(store, operators=operators) as tracker:
+        for node in (live(1), live(2, "Tesla P40")):
+            await tracker.publish(node)
+        tracker.clock.now += AGE_SECONDS
+        yield tracker, notes
+
+
+async def names(tracker: Tracker) -> set[str]:
+    """Of all rigs that the API shows."""
+    found = (await tracker.http.get("/api/v1/showcase")).json()["categories"]
+    return {rig["name"] for category in found for rig in category["rigs"]}
+
+
+async def test_it_is_counted_now_and_then_and_whoever_leaves_is_gone_at_once(
+    slow: tuple[Tracker, SlowNotes],
+) -> None:
+    tracker, notes = slow
+    for _ in range(2):
+        assert await names(tracker) == {"rig 1", "rig 2"}
+        assert "rig 2" in (await tracker.http.get("/showcase")).text
+    assert notes.counted == 1
+    await tracker.store.put_health({live(1).node_id: make_health("unavailable")})
+    assert (await tracker.decide("ban", live(2).node_id, key=OPERATOR)).status_code == 200
+    assert await names(tracker) == {"rig 1"}
+    page = (await tracker.http.get("/showcase")).text
+    assert 'data-status="unavailable"' in page  # it says so until it is counted anew
+    assert "rig 2" not in page
+    tracker.clock.now += AGE_SECONDS
+    assert await names(tracker) == set()
+    tracker.clock.now -= 10 * AGE_SECONDS  # set back: it must not stay for as long
+    await tracker.store.put_health({live(1).node_id: make_health()})
+    assert await names(tracker) == {"rig 1"}
+    assert notes.counted == 3
+
+
+async def test_those_who_come_together_wait_for_one_count_and_later_for_none(
+    slow: tuple[Tracker, SlowNotes],
+) -> None:
+    tracker, notes = slow
+    notes.may_go_on.clear()
+    first = [asyncio.create_task(names(tracker)) for _ in range(5)]
+    await until(lambda: notes.counted == 1)
+    notes.may_go_on.set()
+    assert await asyncio.gather(*first) == [{"rig 1", "rig 2"}] * 5
+    assert notes.counted == 1
+
+    tracker.clock.now += AGE_SECONDS
+    notes.may_go_on.clear()
+    recounts = asyncio.create_task(names(tracker))
+    await until(lambda: notes.counted == 2)
+    assert await names(tracker) == {"rig 1", "rig 2"}  # though it is being counted anew
+    notes.may_go_on.set()
+    assert await recounts == {"rig 1", "rig 2"}
+    assert notes.counted == 2
