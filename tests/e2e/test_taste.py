@@ -288,7 +288,7 @@ async def test_what_a_model_says_stays_text(scene: Scene, visitor: Visitor) -> N
         assert await visitor.text(".call pre") == HOSTILE[3]
         assert HOSTILE[0] in await visitor.text("#kept li bdi >> nth=0")
     inside = await visitor.page.locator(
-        "#console :is(img, script, iframe, a:not(.small > a))"
+        "#console :is(img, script, iframe, a:not(.small > a, .figures a))"
     ).count()
     assert inside == 0
     assert await visitor.page.locator("form").count() == 1
