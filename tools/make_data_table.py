@@ -1,16 +1,23 @@
-"""Writes docs/DATA.md from tracker/domain/stored_data.py: python tools/make_data_table.py."""
+"""Writes docs/DATA.md from tracker/domain/stored_data.py and web/words/en.toml.
+
+python tools/make_data_table.py
+"""
 
 from pathlib import Path
 
 from luckrig.tracker.domain.stored_data import TABLES
 from luckrig.tracker.domain.stored_table import Table
+from luckrig.web.languages import english
 
 PAGE = Path(__file__).parents[1] / "docs" / "DATA.md"
 
+ABOUT = ("what", "why", "kept", "erased")
+
 HEAD = """# What a tracker stores
 
-Made from `tracker/domain/stored_data.py` by `python tools/make_data_table.py`; a test compares that
-file with the database, and this page with that file. No table holds a prompt or a reply, and none
+Made from `tracker/domain/stored_data.py` and `[stored]` of `web/words/en.toml` by
+`python tools/make_data_table.py`; a test compares the former with the database, and this page with
+both. No table holds a prompt or a reply, and none
 holds a network address in clear, except where an operator bans a network.
 
 `luckrig account export` shows what is stored of you; `luckrig account delete` deletes it. A legal
@@ -23,12 +30,14 @@ hold on a case beats every deletion and every period named here.
 
 def data_table() -> str:
     """docs/DATA.md, whole."""
-    rows = "".join(
-        f"| [`{table.name}`](#{table.name}) | {table.what} | {table.why} | {table.kept}"
-        f" | {table.erased} |\n"
-        for table in TABLES.values()
-    )
+    rows = "".join(f"| [`{name}`](#{name}) | {' | '.join(_said_of(name))} |\n" for name in TABLES)
     return HEAD + rows + "".join(map(_columns, TABLES.values()))
+
+
+def _said_of(name: str) -> list[str]:
+    """Plain, as they stand in the file."""
+    texts = english().texts
+    return [texts[f"stored.{name}.{about}"]["other"] for about in ABOUT]
 
 
 def _columns(table: Table) -> str:

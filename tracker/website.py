@@ -30,7 +30,7 @@ from luckrig.tracker.services import Services
 from luckrig.tracker.settings import TrackerSettings
 from luckrig.web.assets import static_files
 from luckrig.web.render import make_renderer
-from luckrig.web.text_pages import Operator, StoredTable
+from luckrig.web.text_pages import Operator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ def make_website(
     texts = TextPages(
         transparency=services.transparency,
         renderer=renderer,
-        site=sites.english,
+        site=sites.of,
         operator=Operator(
             name=settings.operator_name,
             contact=settings.contact,
@@ -113,12 +113,7 @@ def make_website(
             address=settings.address,
             dmca_agent=settings.dmca_agent,
         ),
-        stored=[
-            StoredTable(
-                table=each.name, what=each.what, why=each.why, kept=each.kept, erased=each.erased
-            )
-            for each in TABLES.values()
-        ],
+        stored=tuple(TABLES),
         root_id=root_id,
     )
     reports = ReportPages(
@@ -141,7 +136,7 @@ def make_website(
         site=sites.english,
     )
     feeds = Feeds(nodes=services.nodes, renderer=renderer, site=sites.english)
-    api = ApiPages(document=document, renderer=renderer, site=sites.english)
+    api = ApiPages(document=document, renderer=renderer, site=sites.of)
     replays = ReplayPages(renderer=renderer, sites=sites)
     parts = (
         pages, rigs, compare, showcase, queue, replays, api, feeds, reports, texts, signing_in, me,

@@ -36,17 +36,6 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredTable:
-    """One table of the tracker's database, in words. kept: how long. erased: what deletes it."""
-
-    table: str
-    what: str
-    why: str
-    kept: str
-    erased: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
     """Until when a report of a category should be decided. hours: from when it came."""
 
@@ -54,10 +43,10 @@ class Deadline:
     hours: int
 
     @property
-    def time(self) -> str:
-        """In days where they are whole ones and more than three."""
+    def time(self) -> tuple[str, int]:
+        """A key of the languages, and how many: days where they are whole ones and over three."""
         days, rest = divmod(self.hours, 24)
-        return f"{days} days" if days > 3 and not rest else f"{self.hours} hours"
+        return ("texts.days", days) if days > 3 and not rest else ("texts.hours", self.hours)
 
 
 DEADLINES: Final[Sequence[Deadline]] = tuple(
@@ -80,13 +69,16 @@ class TermsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyPage:
-    """/privacy: who can read what, what is stored, why, how long. stored: every table."""
+    """/privacy: who can read what, what is stored, why, how long.
+
+    stored: the name of every table; what is said of it are the texts `stored.` of the languages.
+    """
 
     template: ClassVar[str] = "privacy.html"
 
     site: Site
     operator: Operator
-    stored: Sequence[StoredTable]
+    stored: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,24 +5,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar, Final
 
-from luckrig.protocol.reports import Action, TargetKind
 from luckrig.protocol.transparency import Seconds, TransparencyReport
+from luckrig.web.languages import Words
 from luckrig.web.pages import Site
 from luckrig.web.tables import write_csv
 
-ACTION_WORDS: Final[dict[Action, str]] = {
-    "limit": "limited",
-    "hide": "hidden",
-    "suspend": "suspended for some days",
-    "ban": "banned",
-    "dismiss": "dismissed: nothing was done",
-}
-TARGET_WORDS: Final[dict[TargetKind, str]] = {
-    "node": "Rigs",
-    "note": "Notes",
-    "user": "Users",
-    "network": "Networks",
-}
 CSV_HEADER: Final = ("measure", "of", "value", "unit")
 
 Row = tuple[str, str, int | None, str]
@@ -57,7 +44,7 @@ class TransparencyPage:
                     f"{each.trusted:,}",
                     f"{each.decided:,}",
                     f"{each.late:,}",
-                    format_duration(each.median_seconds),
+                    format_duration(each.median_seconds, self.site.words),
                 ),
             )
             for each in self.report.notices
@@ -69,7 +56,7 @@ class TransparencyPage:
             f"{sum(each.late for each in self.report.notices):,}",
             "",  # a median of medians would be a number that nothing took
         )
-        return [*lines, Line(label="All", cells=total)]
+        return [*lines, Line(label=self.site.words("transparency.all"), cells=total)]
 
     @property
     def actions(self) -> list[Line]:
@@ -77,17 +64,18 @@ class TransparencyPage:
         lines: list[Line] = []
         for each in self.report.actions:
             if each.target_kind is None:
-                label, grounds = ACTION_WORDS[each.action].capitalize(), ("", "")
+                key, grounds = f"transparency.did.{each.action}", ("", "")
             else:
-                label = f"{TARGET_WORDS[each.target_kind]} {ACTION_WORDS[each.action]}"
+                key = f"transparency.did.{each.action}_{each.target_kind}"
                 grounds = (f"{each.law:,}", f"{each.terms:,}")
+            label = self.site.words(key)
             lines.append(Line(label=label, cells=(*grounds, f"{each.total:,}")))
         return lines
 
     @property
     def appeal_time(self) -> str:
         """The median from an appeal to its answer."""
-        return format_duration(self.report.appeals.median_seconds)
+        return format_duration(self.report.appeals.median_seconds, self.site.words)
 
     @property
     def json_path(self) -> str:
@@ -100,16 +88,18 @@ class TransparencyPage:
         return f"/transparency.csv?period={self.report.period}"
 
 
-def format_duration(seconds: Seconds) -> str:
-    """A median in words: "3 h 12 min", "2 days 4 h"; "—" where there is none."""
+def format_duration(seconds: Seconds, words: Words) -> str:
+    """A median in a language: "3 h 12 min", "2 days 4 h"; "—" where there is none."""
     if seconds is None:
         return "—"
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
     if days >= 2:
-        return f"{days} days {hours % 24} h"
+        return words("transparency.time.days", days=days, hours=hours % 24)
     if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{seconds} s"
+        return words("transparency.time.hours", hours=hours, minutes=minutes % 60)
+    if minutes:
+        return words("transparency.time.minutes", minutes=minutes)
+    return words("transparency.time.seconds", seconds=seconds)
 
 
 def make_csv(report: TransparencyReport) -> str:

@@ -10,6 +10,7 @@ from luckrig.web.render import make_renderer
 from tests.tracker.trackers import running_tracker
 from tests.web.documents import read
 from tests.web.rigs import SITE
+from tests.web.test_page_languages import ENGLISH, own_words
 from tests.web.xss import XSS
 
 
@@ -71,3 +72,25 @@ async def test_no_text_of_the_document_is_markup() -> None:
     assert not [each for each in page.elements if each.tag in ("iframe", "object", "base", "img")]
     assert len(page.all("script")) == 1
     assert not [name for each in page.elements for name in each.attributes if name[:2] == "on"]
+
+
+async def test_the_frame_is_in_the_language_and_the_document_says_that_it_is_english() -> None:
+    async with running_tracker() as tracker:
+        reply = await tracker.http.get("/api", headers={"accept-language": "ja"})
+        english = await tracker.http.get("/api?lang=en", headers={"accept-language": "ja"})
+    assert reply.headers["vary"] == "Accept-Language"
+    page = read(reply.text)
+    assert page.problems == []
+    assert page.elements[0].get("lang") == "ja"
+    assert ENGLISH.findall(own_words(reply.text)) == []
+    assert "OpenAPI 文書のもので、英語だけで書かれています。" in reply.text
+    assert read(english.text).elements[0].get("lang") == "en"
+    assert not re.search('<(?:p|td|th|ul|h2)[^>]* lang="en"', english.text)
+
+
+async def test_nobody_gets_the_query_of_another_visitor() -> None:
+    async with running_tracker() as tracker:
+        for query in ("?x=Zqx", "?x=Zqx&lang=ja", "", "?lang=ja"):
+            html = (await tracker.http.get(f"/api{query}")).text
+            assert "Zqx" not in html
+            assert ('href="/?lang=ja"' in html) == ("lang=ja" in query)

@@ -489,13 +489,6 @@ async def test_no_address_makes_the_switch_lead_to_another_site(
         assert not link.get("href").startswith(("//", "/\\"))
 
 
-async def test_pages_in_english_only_say_so(tracker: Tracker) -> None:
-    reply = await tracker.http.get("/terms", headers={"accept-language": "ja"})
-    document = read(reply.text)
-    assert document.elements[0].get("lang") == "en"
-    assert [a for a in document.all("a") if a.get("hreflang")] == []
-
-
 # The form and the protocol agree
 
 

@@ -13,6 +13,7 @@ from luckrig.tracker.settings import (
     MAX_OPERATOR_NAME_CHARS,
     TrackerSettings,
 )
+from luckrig.web.languages import english, load_languages
 from tests.tracker.trackers import KEYS, running_tracker
 from tests.web.documents import read
 
@@ -101,10 +102,34 @@ async def test_privacy_says_who_can_read_a_prompt() -> None:
 
 async def test_privacy_lists_every_table() -> None:
     """What is in the list is compared with the database in test_people.py."""
-    main = read(await get("/privacy")).all("main")[0].text
-    for table in TABLES.values():
-        for words in (table.name, table.what, table.why, table.kept, table.erased):
-            assert words in main
+    for language, words in load_languages().items():
+        main = read(await get(f"/privacy?lang={language}")).all("main")[0].text
+        for table in TABLES:
+            assert table in main
+            for about in ("what", "why", "kept", "erased"):
+                assert words.texts[f"stored.{table}.{about}"]["other"] in main
+
+
+def test_nothing_is_said_of_tables_that_there_are_not() -> None:
+    said = {key.split(".")[1] for key in english().texts if key.startswith("stored.")}
+    assert said == set(TABLES)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/transparency"])
+async def test_pages_are_in_the_language_that_a_browser_asks_for(path: str) -> None:
+    async with running_tracker() as tracker:
+        reply = await tracker.http.get(path, headers={"accept-language": "ja"})
+    assert reply.headers["vary"] == "Accept-Language"
+    assert read(reply.text).elements[0].get("lang") == "ja"
+
+
+@pytest.mark.parametrize("path", ["/terms", "/privacy", "/compliance"])
+async def test_what_binds_somebody_says_that_english_is_authoritative(path: str) -> None:
+    assert "The English text is authoritative" in await get(path)
+    document = read(await get(f"{path}?lang=ja"))
+    (english_text,) = [a for a in document.all("a") if a.text == "英語版"]
+    assert english_text.get("href") == f"{path}?lang=en"
+    assert "英語版が優先します" in document.all("header")[1].text
 
 
 async def test_compliance_page_lists_every_deadline() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from luckrig.web.languages import english, load_languages
 from luckrig.web.tables import neutral
 from luckrig.web.transparency_page import format_duration
 
@@ -22,7 +23,11 @@ from luckrig.web.transparency_page import format_duration
     ],
 )
 def test_durations_are_in_the_units_that_people_wait_in(seconds: int | None, words: str) -> None:
-    assert format_duration(seconds) == words
+    assert format_duration(seconds, english()) == words
+
+
+def test_durations_are_in_the_language_of_the_page() -> None:
+    assert format_duration(11_520, load_languages()["ja"]) == "3 時間 12 分"
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])

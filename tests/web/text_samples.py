@@ -13,13 +13,12 @@ from luckrig.protocol.transparency import (
     Undone,
 )
 from luckrig.tracker.domain.stored_data import TABLES
-from luckrig.web.pages import Page
+from luckrig.web.pages import Page, Site
 from luckrig.web.text_pages import (
     AboutPage,
     CompliancePage,
     Operator,
     PrivacyPage,
-    StoredTable,
     TermsPage,
 )
 from luckrig.web.transparency_page import TransparencyPage
@@ -33,20 +32,16 @@ OPERATOR = Operator(
     address="Rig Commons\nSome Street 1\n79098 Freiburg",
     dmca_agent="Kim Agent\n+49 000",
 )
-STORED = [
-    StoredTable(table=each.name, what=each.what, why=each.why, kept=each.kept, erased=each.erased)
-    for each in TABLES.values()
-]
 
 
-def text_pages() -> Iterator[tuple[str, Page]]:
+def text_pages(site: Site = SITE) -> Iterator[tuple[str, Page]]:
     """Every such page, with a name."""
     for kind, operator in (("", OPERATOR), (" bare", Operator())):
-        yield f"terms{kind}", TermsPage(site=SITE, operator=operator)
-        yield f"privacy{kind}", PrivacyPage(site=SITE, operator=operator, stored=STORED)
-        yield f"compliance{kind}", CompliancePage(site=SITE, operator=operator)
-        yield f"about{kind}", AboutPage(site=SITE, operator=operator, root_id=ROOT_ID)
-    yield "transparency", TransparencyPage(site=SITE, report=_report())
+        yield f"terms{kind}", TermsPage(site=site, operator=operator)
+        yield f"privacy{kind}", PrivacyPage(site=site, operator=operator, stored=tuple(TABLES))
+        yield f"compliance{kind}", CompliancePage(site=site, operator=operator)
+        yield f"about{kind}", AboutPage(site=site, operator=operator, root_id=ROOT_ID)
+    yield "transparency", TransparencyPage(site=site, report=_report())
 
 
 def _report() -> TransparencyReport:

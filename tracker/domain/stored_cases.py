@@ -7,12 +7,6 @@ from luckrig.tracker.domain.stored_table import Rule, Table, col
 CASES: Final = (
     Table(
         name="cases",
-        what="What was reported: all reports about one rig, note, user or reply.",
-        why="An operator decides about it once.",
-        kept="for good, for the numbers on /transparency; what it was about until a year after "
-        "it was closed and nothing decided in it holds",
-        erased="what it was about is emptied, unless it is open, appealed, or a decision in it "
-        "holds",
         rules=(Rule(by=("subject_id",), empties={"subject_id": ""}, unless=("live case",)),),
         columns=(
             col("case_id", "the case's id", "case"),
@@ -28,13 +22,6 @@ CASES: Final = (
     ),
     Table(
         name="reports",
-        what="What people reported, with name and e-mail address if they gave them.",
-        why="Illegal content has to be dealt with, and whoever reported it gets an answer. The "
-        "law asks for name and address, except for child safety.",
-        kept="texts, name and address for a year, and until the case is closed; the rest for "
-        "good, for the numbers on /transparency",
-        erased="of a report that was signed with the key: text, name and address are emptied, "
-        "unless the case is open",
         mine=("reporter_id",),
         rules=(
             Rule(
@@ -72,12 +59,6 @@ CASES: Final = (
     ),
     Table(
         name="decisions",
-        what="What operators decided: about whom, why, and until when.",
-        why="It has to hold, and whoever it is about reads why and may appeal.",
-        kept="for good, for the numbers on /transparency; whom it is about and the reasons until "
-        "a year after it stopped to hold",
-        erased="whom it is about and the reasons are emptied, unless it is in force or appealed: "
-        "nobody shakes off a ban by deleting an account",
         mine=("target_id",),
         rules=(
             Rule(
@@ -107,10 +88,6 @@ CASES: Final = (
     ),
     Table(
         name="appeals",
-        what="What the affected, or who reported, say against a decision, and the answer.",
-        why="Operators make mistakes.",
-        kept="the text and who it is by for a year, and until it is answered; the rest for good",
-        erased="the text and who it is by are emptied, unless it waits for an answer",
         mine=("appellant",),
         rules=(
             Rule(
@@ -136,10 +113,6 @@ CASES: Final = (
     ),
     Table(
         name="holds",
-        what="Legal holds: what must not be deleted, and until when.",
-        why="The law asks for evidence to be kept.",
-        kept="until it ends, after a year at the earliest, or an operator ends it",
-        erased="stays, and so does what it holds",
         columns=(
             col("case_id", "the case", "case"),
             col("subjects", "the ids whose rows stay"),
@@ -151,11 +124,6 @@ CASES: Final = (
     ),
     Table(
         name="audit",
-        what="What operators did, in order: ids, and hashes of the reasons, each over all before "
-        "it. No text, no name.",
-        why="Nobody can hide later what was decided.",
-        kept="for good",
-        erased="stays: each line is hashed into all after it",
         columns=(
             col("position", "0, 1, 2, …"),
             col("entry", "what was done"),

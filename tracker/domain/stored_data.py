@@ -1,7 +1,9 @@
-"""All that a tracker stores: what, why, how long, whose it is, and what becomes of it when its
-person deletes their account. A test compares this page with the database.
+"""All that a tracker stores, whose it is, and what becomes of it when its person deletes their
+account. A test compares this page with the database.
 
 It drives export and deletion (erasing.py and the stores), the table in docs/DATA.md, and /privacy.
+What is said there of each table (what, why, how long, what deletes it) are the texts `stored.` of
+web/words/, in every language; a test asks for those of each table.
 """
 
 from collections.abc import Mapping
@@ -23,10 +25,6 @@ _OWNER: Final = (Rule(by=("node_id",)),)
 _RIGS: Final = (
     Table(
         name="nodes",
-        what="Rigs, and what the last looks at them showed.",
-        why="The map shows them.",
-        kept="until its owner deletes the account",
-        erased="deleted",
         mine=("node_id",),
         rules=_OWNER,
         columns=(
@@ -44,11 +42,6 @@ _RIGS: Final = (
     ),
     Table(
         name="descriptors",
-        what="Every descriptor that a rig was listed with, as its owner signed it: name, note, "
-        "addresses, hardware, models.",
-        why="Anybody can check what was listed, and that the tracker changed nothing.",
-        kept="until its owner deletes the account",
-        erased="deleted",
         mine=("node_id",),
         rules=_OWNER,
         columns=(
@@ -60,10 +53,6 @@ _RIGS: Final = (
     ),
     Table(
         name="descriptor_log",
-        what="Which descriptors were accepted, in order: hashes, each over all before it.",
-        why="A tracker can't show one list to one person and another list to another.",
-        kept="for good",
-        erased="stays: without the descriptors, hashes tell nothing but that there was a rig",
         mine=("node_id",),
         columns=(
             col("position", "1, 2, 3, …"),
@@ -76,10 +65,6 @@ _RIGS: Final = (
     ),
     Table(
         name="live_hours",
-        what="The hours in which a rig answered well.",
-        why="At the end of a day they become one entry of the ledger.",
-        kept="until the day is over and in the ledger",
-        erased="deleted",
         mine=("node_id",),
         rules=_OWNER,
         columns=(
@@ -90,10 +75,6 @@ _RIGS: Final = (
     ),
     Table(
         name="live_days",
-        what="In how many hours of each day a rig answered well.",
-        why="A rig's page shows how often it was there.",
-        kept="90 days",
-        erased="deleted",
         mine=("node_id",),
         rules=_OWNER,
         columns=(
@@ -104,10 +85,6 @@ _RIGS: Final = (
     ),
     Table(
         name="owner_wishes",
-        what="Whether an owner who was signed in here last asked a rig to pause or to go on.",
-        why="The rig asks for it, and does it.",
-        kept="until its owner wishes otherwise, or deletes the account",
-        erased="deleted",
         mine=("node_id",),
         rules=(Rule(by=("node_id", "by")),),
         columns=(
@@ -122,10 +99,6 @@ _RIGS: Final = (
 _PEOPLE: Final = (
     Table(
         name="users",
-        what="Keys that are registered. No name, no e-mail address, no network address.",
-        why="Registered keys get tokens; contributors get more.",
-        kept="until the account is deleted",
-        erased="deleted",
         mine=("user_id",),
         rules=(Rule(by=("user_id",)),),
         columns=(
@@ -137,11 +110,6 @@ _PEOPLE: Final = (
     ),
     Table(
         name="handovers",
-        what="Keys that gave way to another one, as both signed it.",
-        why="The old key must count no longer, and what it earned is the new one's.",
-        kept="until the account is deleted",
-        erased="deleted; while a decision holds one of the keys only the signed text is, and the "
-        "rest when that ends, or else an old key would be a stranger whom nothing holds",
         mine=("old_user_id", "new_user_id"),
         rules=(
             Rule(by=("old_user_id", "new_user_id"), unless=("banned",)),
@@ -156,10 +124,6 @@ _PEOPLE: Final = (
     ),
     Table(
         name="invites",
-        what="Codes with which operators let new keys in.",
-        why="Some trackers take new keys by invitation only.",
-        kept="until it is used up or has expired",
-        erased="deleted, if an operator deletes their account",
         mine=("made_by",),
         rules=(Rule(by=("made_by",)),),
         columns=(
@@ -172,11 +136,6 @@ _PEOPLE: Final = (
     ),
     Table(
         name="quotas",
-        what="How often somebody asked in one hour or day: by keyed hashes of an account or a "
-        "network, other ones in each window.",
-        why="Nobody may use up everything.",
-        kept="until the hour or day is over",
-        erased="stays until then, or else whoever deletes an account would have a new quota",
         columns=(
             col("name", "a keyed hash"),
             col("used", "how often"),
@@ -185,10 +144,6 @@ _PEOPLE: Final = (
     ),
     Table(
         name="sessions",
-        what="Browsers in which somebody is signed in.",
-        why="For the pages that show one's own data, and the operators' console.",
-        kept="12 hours at most",
-        erased="deleted",
         mine=("user_id",),
         rules=(Rule(by=("user_id",)),),
         columns=(
@@ -204,10 +159,6 @@ _PEOPLE: Final = (
 _USE: Final = (
     Table(
         name="tokens",
-        what="Tokens that were issued: who asked for which rig, and when.",
-        why="A banned user's tokens are called back by it, and receipts are checked against it.",
-        kept="a day after its end, which is an hour after it was issued at most",
-        erased="deleted; of one that still runs the user's id is, and it is called back",
         mine=("user_id",),
         rules=(
             Rule(by=("node_id",)),
@@ -228,12 +179,6 @@ _USE: Final = (
     ),
     Table(
         name="receipts",
-        what="What rigs say they did for a token, in numbers, and whether the user agreed. No "
-        "prompt, no reply.",
-        why="It is what contributions are counted by.",
-        kept="90 days",
-        erased="the rig's owner: deleted. The user: their id and signature are emptied, for the "
-        "receipt is the rig owner's, too",
         mine=("node_id", "user_id"),
         rules=(
             Rule(by=("node_id",)),
@@ -253,10 +198,6 @@ _USE: Final = (
     ),
     Table(
         name="timings",
-        what="How fast streams were, where users shared it.",
-        why="The map shows how fast a rig really is.",
-        kept="90 days",
-        erased="deleted",
         mine=("account", "node_id"),
         rules=(Rule(by=("account", "node_id")),),
         columns=(
@@ -273,12 +214,6 @@ _USE: Final = (
     ),
     Table(
         name="ledger",
-        what="What people contributed: rigs' days, numbers of tokens, notes that helped. Under "
-        "names that are keyed hashes. Public, and whoever exports their data finds theirs by it.",
-        why="Anybody can check every score.",
-        kept="for good",
-        erased="stays: each entry is hashed into all after it. Once the key is deleted, nobody "
-        "can tell whose a name was without that key's id and the tracker's secret",
         columns=(
             col("position", "0, 1, 2, …"),
             col("entry", "what was done"),
@@ -287,10 +222,6 @@ _USE: Final = (
     ),
     Table(
         name="notes",
-        what="Tuning notes, all versions, as their authors signed them. Public.",
-        why="They are there to be read.",
-        kept="until the author, or the rig's owner, deletes the account",
-        erased="deleted: the author's, and those about their rigs",
         mine=("author_id",),
         rules=(Rule(by=("author_id", "node_id")),),
         columns=(
@@ -304,10 +235,6 @@ _USE: Final = (
     ),
     Table(
         name="reproductions",
-        what="Who got what a note says, as they signed it.",
-        why="Notes that work stand first.",
-        kept="until whoever said so, or the note's author, deletes the account",
-        erased="deleted, with the note too",
         mine=("user_id",),
         rules=(Rule(by=("user_id", "note_id")),),
         columns=(

@@ -51,17 +51,13 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """One table. what, why, kept, erased: sentences for people; kept: how long.
+    """One table.
 
     mine: columns; a row that names a person in one of them is in their export. rules: all that
     apply are applied; without any, the table stays as it is.
     """
 
     name: str
-    what: str
-    why: str
-    kept: str
-    erased: str
     columns: tuple[Column, ...]
     mine: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = field(default=())

@@ -20,7 +20,6 @@ from luckrig.web.text_pages import (
     CompliancePage,
     Operator,
     PrivacyPage,
-    StoredTable,
     TermsPage,
 )
 from luckrig.web.transparency_page import TransparencyPage, make_csv
@@ -33,16 +32,19 @@ class PeriodQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class TextPages:
-    """Handlers of those pages. stored: what /privacy lists. root_id: the tracker's, r1…."""
+    """Handlers of those pages. site: what they say of the tracker, in the language of the request.
+
+    stored: the tables that /privacy lists. root_id: the tracker's, r1….
+    """
 
     def __init__(
         self,
         *,
         transparency: TransparencyService,
         renderer: Renderer,
-        site: Callable[[], Site],
+        site: Callable[[Request], Site],
         operator: Operator,
-        stored: Sequence[StoredTable],
+        stored: Sequence[str],
         root_id: str,
     ) -> None:
         self._transparency = transparency
@@ -84,25 +86,26 @@ class TextPages:
 
     async def show_terms(self, request: Request) -> Response:
         """GET /terms."""
-        return self._show(TermsPage(site=self._site(), operator=self._operator))
+        return self._show(TermsPage(site=self._site(request), operator=self._operator))
 
     async def show_privacy(self, request: Request) -> Response:
         """GET /privacy."""
-        page = PrivacyPage(site=self._site(), operator=self._operator, stored=self._stored)
-        return self._show(page)
+        site = self._site(request)
+        return self._show(PrivacyPage(site=site, operator=self._operator, stored=self._stored))
 
     async def show_compliance(self, request: Request) -> Response:
         """GET /compliance."""
-        return self._show(CompliancePage(site=self._site(), operator=self._operator))
+        return self._show(CompliancePage(site=self._site(request), operator=self._operator))
 
     async def show_about(self, request: Request) -> Response:
         """GET /about."""
-        page = AboutPage(site=self._site(), operator=self._operator, root_id=self._root_id)
-        return self._show(page)
+        site = self._site(request)
+        return self._show(AboutPage(site=site, operator=self._operator, root_id=self._root_id))
 
     async def show_transparency(self, request: Request) -> Response:
         """GET /transparency."""
-        return self._show(TransparencyPage(site=self._site(), report=await self._report(request)))
+        report = await self._report(request)
+        return self._show(TransparencyPage(site=self._site(request), report=report))
 
     async def get_numbers(self, request: Request) -> Response:
         """GET /transparency.json."""
@@ -117,9 +120,9 @@ class TextPages:
 
     async def _report(self, request: Request) -> TransparencyReport:
         items = request.query_params.multi_items()
-        # A language travels with links to pages that haven't got one.
+        # A language travels with every link of a page.
         query = parse_query([item for item in items if item[0] != "lang"], PeriodQuery)
         return await self._transparency.report(query.period)
 
     def _show(self, page: Page) -> Response:
-        return HTMLResponse(self._renderer.render(page))
+        return HTMLResponse(self._renderer.render(page), headers={"Vary": "Accept-Language"})

@@ -1,0 +1,72 @@
+"""Every page is in its language from top to bottom, and its links stay in it."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from luckrig.web.assets import static_files
+from luckrig.web.languages import load_languages
+from luckrig.web.pages import Page, Site
+from luckrig.web.render import make_renderer
+from tests.web.documents import read
+from tests.web.report_samples import site_in
+from tests.web.text_samples import text_pages
+
+RENDERER = make_renderer(static_files())
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+ENGLISH = re.compile(r"\b[A-Za-z][a-z’]+(?: [a-z’]+){2,}\b")
+"""Three words in a row; names and units are fewer."""
+TOLD_APART = re.compile(
+    r"<(script|code|pre|bdi|textarea|title)\b.*?</\1>|<(\w+)[^>]* lang=\"en\".*?</\2>", re.DOTALL
+)
+"""What strangers say, what a terminal takes, and what says itself that it is in English."""
+FOR_MACHINES = ("/static/", "/api/", "/feed.atom", "/badge/", "/transparency.")
+
+
+def pages_in(site: Site) -> Iterator[tuple[str, Page]]:
+    """Pages without scripts that write: by a name."""
+    yield from text_pages(site)
+
+
+PAGES = {
+    f"{language} {name}": page
+    for language in load_languages()
+    for name, page in pages_in(site_in(language))
+}
+each_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+
+
+def own_words(html: str) -> str:
+    """What the page itself says, without markup."""
+    return unescape(re.sub(r"<[^>]+>", "\n", TOLD_APART.sub(" ", html)))
+
+
+@each_page
+def test_a_page_is_in_its_language_from_top_to_bottom(page: Page) -> None:
+    html = RENDERER.render(page)
+    document = read(html)
+    assert document.problems == []
+    assert document.elements[0].get("lang") == page.site.words.language
+    if page.site.words.language == "en":
+        assert not JAPANESE.search(own_words(html).replace("日本語", ""))
+        return
+    assert ENGLISH.findall(own_words(html)) == []
+    for element in document.elements:
+        for attribute in ("aria-label", "title", "data-label"):
+            assert not ENGLISH.search(element.get(attribute)), element.get(attribute)
+    for tag in ("h1", "h2", "legend", "label", "button", "th", "dt"):
+        for element in document.all(tag):
+            assert JAPANESE.search(element.text) or not re.search("[a-z]{3}", element.text)
+
+
+@each_page
+def test_every_link_and_form_stays_in_the_language(page: Page) -> None:
+    document = read(RENDERER.render(page))
+    links = [link.get("href") for link in document.all("a") if not link.get("hreflang")]
+    paths = [*links, *(form.get("action") for form in document.all("form"))]
+    for path in paths:
+        if path.startswith("/") and not path.startswith(FOR_MACHINES):
+            assert parse_qs(urlsplit(path).query).get("lang") == [page.site.lang], path
