@@ -1,5 +1,6 @@
 """Statements of reasons, as the affected, reporters and operators get to read them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from luckrig.cli.moments import day, utc
@@ -10,8 +11,8 @@ from luckrig.protocol.reports import (
     Category,
     CounterNotice,
     DecisionNotice,
+    SubjectKind,
 )
-from luckrig.web.desk_words import SUBJECT_WORDS
 
 CATEGORY_WORDS: Final[dict[Category, str]] = {
     "child_safety": "child safety",
@@ -22,6 +23,14 @@ CATEGORY_WORDS: Final[dict[Category, str]] = {
     "copyright": "copyright",
     "terms": "terms",
 }
+SUBJECT_WORDS: Final[Mapping[SubjectKind | str, str]] = {
+    "node": "rig",
+    "note": "note",
+    "user": "user",
+    "reply": "reply",
+    "network": "network",
+}
+"""Of targets too."""
 DONE: Final[dict[Action, str]] = {
     "dismiss": "nothing was done",
     "limit": "limited",

@@ -133,7 +133,7 @@ def make_website(
         desk=services.desk,
         decisions=services.decisions,
         renderer=renderer,
-        site=sites.english,
+        site=sites.of,
     )
     feeds = Feeds(nodes=services.nodes, renderer=renderer, site=sites.english)
     api = ApiPages(document=document, renderer=renderer, site=sites.of)

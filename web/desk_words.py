@@ -1,80 +1,50 @@
-"""The words of the pages behind a sign-in: the operators' desk and /me. English only."""
+"""How the operators' pages say deadlines, decisions and lines of the audit log, in a language."""
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from luckrig.protocol.reports import Action, Category, DecisionNotice, Ground, SubjectKind
+from luckrig.protocol.reports import DecisionNotice
 from luckrig.web.formats import format_time
-
-CATEGORY_WORDS: Final[Mapping[Category, str]] = {
-    "child_safety": "child safety",
-    "intimate_images": "intimate images",
-    "threat": "threat",
-    "privacy": "privacy",
-    "illegal": "other illegal content",
-    "copyright": "copyright",
-    "terms": "breach of the terms",
-}
-SEVERITY_WORDS: Final[Mapping[int, str]] = {
-    7: "gravest",
-    6: "very grave",
-    5: "grave",
-    4: "serious",
-    3: "serious",
-    2: "ordinary",
-    1: "minor",
-}
-"""By the severities of protocol.reports.CATEGORIES."""
-SUBJECT_WORDS: Final[Mapping[SubjectKind | str, str]] = {
-    "node": "rig",
-    "note": "note",
-    "user": "user",
-    "reply": "reply",
-    "network": "network",
-}
-"""Of targets too."""
-RELATION_WORDS: Final[Mapping[str, str]] = {
-    "subject": "what was reported",
-    "rig": "the rig it is about",
-    "owner": "who owns the rig",
-    "author": "who wrote the note",
-    "user": "who got the reply",
-}
-ACTION_WORDS: Final[Mapping[Action, str]] = {
-    "dismiss": "dismissed",
-    "limit": "limited",
-    "hide": "hidden",
-    "suspend": "suspended",
-    "ban": "banned",
-}
-GROUND_WORDS: Final[Mapping[Ground, str]] = {"law": "the law", "terms": "the terms of this tracker"}
+from luckrig.web.languages import Words
 
 _HOUR, _DAY = 3600, 86_400
 
 
 class Due(NamedTuple):
-    """text: "in 5 h", "3 h late". is_late: whether it should have been decided."""
+    """text: "due in 5 h", "3 h late". is_late: whether it should have been decided."""
 
     text: str
     is_late: bool
 
 
-def describe_due(due_at: int, now: int) -> Due:
+def describe_due(due_at: int, now: int, words: Words) -> Due:
     """How far away a deadline is. Rounded so that no hour is promised that isn't there."""
     left = due_at - now
     if left < 0:
-        return Due(f"{_span(-left)} late", True)
-    return Due(f"in {_span(left)}", False)
+        return Due(words("desk.due.late", time=_span(-left, words)), True)
+    return Due(words("desk.due.left", time=_span(left, words)), False)
 
 
-def describe_hold(notice: DecisionNotice) -> str:
+def describe_hold(notice: DecisionNotice, words: Words) -> str:
     """What a decision does to its target: "banned for good", "suspended until 2026-11-28 …"."""
-    word = ACTION_WORDS[notice.action]
+    did = words(f"desk.did.{notice.action}")
     if notice.automated:
-        return f"{word} until an operator decides"
+        return words("desk.held.automated", did=did)
     if notice.expires_at is not None:
-        return f"{word} until {format_time(notice.expires_at)}"
-    return f"{word} for good" if notice.action == "ban" else word
+        return words("desk.held.until", did=did, when=format_time(notice.expires_at))
+    return words("desk.held.good", did=did) if notice.action == "ban" else did
+
+
+def describe_detail(event: str, detail: str, words: Words) -> str:
+    """The detail of an audit log's line, whose codes domain/audit_log.py lists.
+
+    A detail that isn't what such a line holds stays as it is.
+    """
+    if event == "held" and detail.isdecimal():
+        return words("desk.audit.until", when=format_time(int(detail)))
+    table = {"reported": "category", "decided": "did", "answered": "verdict"}.get(event)
+    code, space, rest = detail.partition(" ")
+    key = f"desk.{table}.{code}"
+    return f"{words(key)}{space}{rest}" if table is not None and words.has(key) else detail
 
 
 def short_name(subject_id: str) -> str:
@@ -85,9 +55,9 @@ def short_name(subject_id: str) -> str:
     return f"{head[:10]}…" + (f"/{tail[:8]}…" if slash else "")
 
 
-def _span(seconds: int) -> str:
+def _span(seconds: int, words: Words) -> str:
     if seconds < _HOUR:
-        return f"{seconds // 60} min"
+        return words("desk.due.minutes", n=seconds // 60)
     if seconds < 2 * _DAY:
-        return f"{seconds // _HOUR} h"
-    return f"{seconds // _DAY} days"
+        return words("desk.due.hours", n=seconds // _HOUR)
+    return words("desk.due.days", n=seconds // _DAY)

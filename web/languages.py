@@ -101,6 +101,12 @@ def english() -> Words:
     return load_languages()[DEFAULT_LANGUAGE]
 
 
+def name_of(language: str) -> str:
+    """What a language calls itself; its code where it isn't one of ours, or no longer."""
+    words = load_languages().get(language)
+    return language if words is None else words.name
+
+
 def choose_language(codes: Sequence[str], *, asked: str | None, accept: str | None) -> str:
     """One of `codes`, the first of which is the default.
 

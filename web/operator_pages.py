@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,7 +18,8 @@ from luckrig.protocol.reports import (
     Ground,
     TargetKind,
 )
-from luckrig.web.formats import format_time
+from luckrig.web.desk_words import describe_detail
+from luckrig.web.languages import Words
 from luckrig.web.pages import Site, node_path
 
 DESK: Final = "/operator"
@@ -37,6 +38,14 @@ class Viewer:
     user_id: str
     csrf: str
     is_operator: bool
+
+
+class Problem(NamedTuple):
+    """Why a form wasn't taken. code: names the texts `desk.problem.`. text: what exactly is wrong,
+    in English, as programs get to read it."""
+
+    code: str
+    text: str
 
 
 class Option(NamedTuple):
@@ -64,12 +73,12 @@ class DeskPage:
     @property
     def open_path(self) -> str:
         """The open cases."""
-        return DESK
+        return self.site.link(DESK)
 
     @property
     def appealed_path(self) -> str:
         """The cases with an appeal."""
-        return f"{DESK}?appealed=1"
+        return self.site.link(DESK, appealed="1")
 
     @property
     def first_path(self) -> str:
@@ -81,8 +90,7 @@ class DeskPage:
         """The page after this one."""
         if self.cases.next is None:
             return None
-        query = {"appealed": "1"} if self.appealed else {}
-        return f"{DESK}?{urlencode({**query, 'after': self.cases.next})}"
+        return self.site.link(DESK, appealed="1" if self.appealed else "", after=self.cases.next)
 
 
 class Appealed(NamedTuple):
@@ -107,7 +115,7 @@ class CaseFile:
     viewer: Viewer
     detail: CaseDetail
     is_alone: bool = False
-    problem: str | None = None
+    problem: Problem | None = None
     draft: Mapping[str, str] = field(default_factory=dict[str, str])
 
     max_days: ClassVar[int] = MAX_SUSPENSION_DAYS
@@ -159,14 +167,14 @@ class CaseFile:
 class DecidePage:
     """/operator/decide : about something that nobody reported, or ending what holds it.
 
-    done: what was just done, in a sentence. problem, draft: as in CaseFile.
+    done: what was just done, one of the texts `desk.done.`. problem, draft: as in CaseFile.
     """
 
     template: ClassVar[str] = "operator_decide.html"
 
     site: Site
     viewer: Viewer
-    problem: str | None = None
+    problem: Problem | None = None
     done: str | None = None
     draft: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -178,7 +186,7 @@ class DecidePage:
 
 
 class AuditRow(NamedTuple):
-    """One line of the log as a table shows it. at: Unix seconds."""
+    """One line of the log as a table shows it. at: Unix seconds. detail: in the page's language."""
 
     position: int
     at: int
@@ -204,21 +212,22 @@ class AuditLogPage:
     @property
     def rows(self) -> list[AuditRow]:
         """The lines, oldest first."""
-        return [_row(line) for line in self.lines]
+        return [_row(line, self.site.words) for line in self.lines]
 
     @property
     def older_path(self) -> str | None:
         """The lines before these."""
         if not self.lines or self.lines[0].position == 0:
             return None
-        return f"{AUDIT}?after={max(-1, self.lines[0].position - self.limit - 1)}"
+        after = max(-1, self.lines[0].position - self.limit - 1)
+        return self.site.link(AUDIT, after=str(after))
 
     @property
     def newer_path(self) -> str | None:
         """The lines after these."""
         if not self.lines or self.lines[-1].position >= self.size - 1:
             return None
-        return f"{AUDIT}?after={self.lines[-1].position}"
+        return self.site.link(AUDIT, after=str(self.lines[-1].position))
 
 
 def choice_value(action: Action, kind: TargetKind, target_id: str) -> str:
@@ -240,18 +249,16 @@ def subject_path(kind: str, subject_id: str) -> str | None:
     return None
 
 
-def _row(line: AuditLine) -> AuditRow:
+def _row(line: AuditLine, words: Words) -> AuditRow:
     entry = msgspec.json.decode(line.entry, type=dict[str, Any])
-    event, detail = _text(entry.get("event")), _text(entry.get("detail"))
-    if event == "held" and detail.isdecimal():
-        detail = f"until {format_time(int(detail))}"
+    event = _text(entry.get("event"))
     return AuditRow(
         position=line.position,
         at=int(entry.get("at", 0)),
         by=_text(entry.get("by")),
         event=event,
         subject=_text(entry.get("subject")),
-        detail=detail,
+        detail=describe_detail(event, _text(entry.get("detail")), words),
         hash=line.hash,
     )
 

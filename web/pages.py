@@ -31,7 +31,7 @@ class Site:
     address: https://host#r1…, as people write it into their config. now: Unix seconds.
     join_command: what an owner types to put a rig on this map. words: the page's language.
     lang: the value of ?lang= where that chose it, else empty. languages: for the language switch;
-    none where the page is in English only. contact: how to reach the operator, if that is known.
+    none for the feed. contact: how to reach the operator, if that is known.
     """
 
     address: str

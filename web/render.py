@@ -22,7 +22,7 @@ from luckrig.web import (
 )  # fmt: skip
 from luckrig.web.assets import StaticFile
 from luckrig.web.compare_page import MAX_COMPARED, compare_path
-from luckrig.web.languages import Words
+from luckrig.web.languages import Words, name_of
 from luckrig.web.map_page import SORTS, VENDORS
 from luckrig.web.pages import Page
 
@@ -75,12 +75,6 @@ def make_renderer(files: Mapping[str, StaticFile]) -> Renderer:
         card_offers=CARD_OFFERS,
         table_offers=TABLE_OFFERS,
         max_compared=MAX_COMPARED,
-        category_words=desk_words.CATEGORY_WORDS,
-        severity_words=desk_words.SEVERITY_WORDS,
-        subject_words=desk_words.SUBJECT_WORDS,
-        relation_words=desk_words.RELATION_WORDS,
-        action_words=desk_words.ACTION_WORDS,
-        ground_words=desk_words.GROUND_WORDS,
         short_points=score_chart.all_short_points,
     )
     return Renderer(environment)
@@ -125,13 +119,14 @@ FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "counted": _in_words(formats.count),
     "day": formats.format_day,
     "descriptor_path": pages.descriptor_path,
-    "due": desk_words.describe_due,
+    "due": _in_words(desk_words.describe_due),
     "excerpt": foreign.excerpt,
     "group_id": formats.group_id,
     "hardware": formats.split_hardware_name,
-    "hold_words": desk_words.describe_hold,
+    "hold_words": _in_words(desk_words.describe_hold),
     "iso_time": formats.format_iso_time,
     "isolate": foreign.isolate,
+    "language_name": name_of,
     "mark_title": _in_words(chart.describe_mark),
     "name_days": name_days,
     "node_path": pages.node_path,

@@ -17,13 +17,12 @@ from luckrig.cli.admin.options import (
 )
 from luckrig.cli.options import Command, ask_tracker, json_option, tracker_option
 from luckrig.cli.output import note, print_json, safe_line, say, say_line
-from luckrig.cli.statements import DONE, outcome
+from luckrig.cli.statements import DONE, SUBJECT_WORDS, outcome
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.desk import CaseDetail, DecisionRequest, DecisionView
 from luckrig.protocol.errors import LuckrigError
 from luckrig.protocol.keys import PrivateKey
 from luckrig.protocol.reports import ACTIONS, MAX_SUSPENSION_DAYS, Action, Ground
-from luckrig.web.desk_words import SUBJECT_WORDS
 
 Verdict = Literal["uphold", "overturn"]
 

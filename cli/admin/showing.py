@@ -8,6 +8,7 @@ from luckrig.cli.nodes import SHORT_ID_CHARS
 from luckrig.cli.output import Cell, Column, print_facts, print_table, safe_line, say
 from luckrig.cli.statements import (
     CATEGORY_WORDS,
+    SUBJECT_WORDS,
     Fact,
     appeal_facts,
     holds,
@@ -24,7 +25,6 @@ from luckrig.protocol.desk import (
     TargetChoice,
 )
 from luckrig.protocol.reports import SubjectKind
-from luckrig.web.desk_words import SUBJECT_WORDS
 
 _GRAVE: Final = 5
 _SHORT: Final = {"intimate_images": "images"}

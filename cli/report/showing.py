@@ -8,9 +8,8 @@ import msgspec
 
 from luckrig.cli.moments import due, utc
 from luckrig.cli.output import Cell, note, print_facts, say, say_line
-from luckrig.cli.statements import CATEGORY_WORDS, Fact, print_notice
+from luckrig.cli.statements import CATEGORY_WORDS, SUBJECT_WORDS, Fact, print_notice
 from luckrig.protocol.reports import CATEGORIES, Category, ReportReply, ReportRequest, ReportStatus
-from luckrig.web.desk_words import SUBJECT_WORDS
 
 CATEGORY_HELP: Final[dict[Category, str]] = {
     "child_safety": "sexual exploitation of children; needs no name",

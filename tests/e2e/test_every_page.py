@@ -60,14 +60,14 @@ PAGES: Final = (
     Shown("ticket", lambda sample: sample.ticket, BOTH),
     Shown("error", "/no-such-page", BOTH, status=404),
     Shown("api", "/api"),
-    Shown("terms", "/terms"),
+    Shown("terms", "/terms", BOTH),
     Shown("privacy", "/privacy"),
     Shown("compliance", "/compliance"),
     Shown("about", "/about"),
     Shown("transparency", "/transparency"),
     Shown("sign-in", "/me", status=401),
     Shown("me", "/me", BOTH, signed_in=True),
-    Shown("desk", "/operator", signed_in=True),
+    Shown("desk", "/operator", BOTH, signed_in=True),
 )
 READ_WITHOUT_SCRIPTS: Final = (
     ("/", "50 rigs"),

@@ -368,3 +368,26 @@ async def test_an_unknown_case_is_a_page_that_says_so(tracker: Tracker) -> None:
     reply = await desk.http.get("/operator/cases/%3Cscript%3E")
     assert reply.status_code == 404
     assert "case_not_found" in reply.text and "<script>" not in reply.text.split("</head>")[1]
+
+
+async def test_the_desk_speaks_japanese_and_stores_what_it_always_stored(tracker: Tracker) -> None:
+    await report(tracker)
+    desk = await signed_in(tracker, FIRST)
+    page = await desk.open("/operator?lang=ja")
+    assert page.elements[0].get("lang") == "ja"
+    assert "軽微 利用規約への違反 通報 1 件" in text_of(page)
+    path = case_links(page)[0]
+    page = await desk.open(path)
+    actions = [form.get("action") for form in page.all("form")]
+    (action,) = [each for each in actions if each.endswith("/decide?lang=ja")]
+    what = f"ban node {RIG.node_id}"
+    refused = await desk.send(action, what=what, days="7", ground="law", rule="", reason="")
+    (problem,) = [each for each in desk.look(refused).all("p") if each.get("role") == "alert"]
+    assert "実行していません。" in problem.text and "Fill in: reason." in problem.text
+    reply = await desk.send(action, what=what, days="7", ground="law", rule="", reason="嘘です。")
+    assert reply.headers["location"] == path
+    assert "無期限の禁止" in text_of(await desk.open(path))
+    assert "禁止 " in text_of(await desk.open("/operator/audit?lang=ja"))
+    lines = (await tracker.get("/api/v1/admin/audit", key=FIRST)).json()["lines"]
+    assert [line["entry"]["event"] for line in lines][-1] == "decided"
+    assert lines[-1]["entry"]["detail"] == f"ban {RIG.node_id}"

@@ -38,10 +38,11 @@ from luckrig.web.operator_pages import (
     CaseFile,
     DecidePage,
     DeskPage,
+    Problem,
     Viewer,
     choice_value,
 )
-from luckrig.web.pages import Page
+from luckrig.web.pages import Page, Site
 from luckrig.web.score_chart import ScoreLine
 from tests.web.rigs import NOW, SITE, make_id
 
@@ -234,8 +235,9 @@ def audit_line(position: int, text: str = "") -> AuditLine:
     )
 
 
-def sample_pages(text: str = "Words.") -> Iterator[tuple[str, Page]]:
+def sample_pages(text: str = "Words.", site: Site = SITE) -> Iterator[tuple[str, Page]]:
     """Name and page; `text` stands wherever strangers or operators write."""
+    problem = Problem("invalid_request", text)
     draft = {
         "what": choice_value("ban", "node", RIG_ID), "days": text, "rule": text, "reason": text,
     }  # fmt: skip
@@ -250,32 +252,32 @@ def sample_pages(text: str = "Words.") -> Iterator[tuple[str, Page]]:
         next="case-of-appeals1",
     )
     empty = CasePage(cases=[], open=0, appealed=0, next=None)
-    yield "sign in", SignInPage(site=SITE)
-    yield "login", LoginPage(site=SITE, code="a" * 43, user_id=USER_ID)
-    yield "cases", DeskPage(site=SITE, viewer=OPERATOR, cases=listed, after="case-of-appeals1")
-    yield "no cases", DeskPage(site=SITE, viewer=OPERATOR, cases=empty)
-    yield "no appeals", DeskPage(site=SITE, viewer=OPERATOR, cases=empty, appealed=True)
-    yield "no more cases", DeskPage(site=SITE, viewer=OPERATOR, cases=empty, after="x")
-    yield "case", CaseFile(site=SITE, viewer=OPERATOR, detail=detail(text))
-    yield "case alone", CaseFile(site=SITE, viewer=OPERATOR, detail=detail(text), is_alone=True)
-    yield "fresh case", CaseFile(site=SITE, viewer=OPERATOR, detail=fresh())
+    yield "sign in", SignInPage(site=site)
+    yield "login", LoginPage(site=site, code="a" * 43, user_id=USER_ID)
+    yield "cases", DeskPage(site=site, viewer=OPERATOR, cases=listed, after="case-of-appeals1")
+    yield "no cases", DeskPage(site=site, viewer=OPERATOR, cases=empty)
+    yield "no appeals", DeskPage(site=site, viewer=OPERATOR, cases=empty, appealed=True)
+    yield "no more cases", DeskPage(site=site, viewer=OPERATOR, cases=empty, after="x")
+    yield "case", CaseFile(site=site, viewer=OPERATOR, detail=detail(text))
+    yield "case alone", CaseFile(site=site, viewer=OPERATOR, detail=detail(text), is_alone=True)
+    yield "fresh case", CaseFile(site=site, viewer=OPERATOR, detail=fresh())
     yield (
         "case problem",
-        CaseFile(site=SITE, viewer=OPERATOR, detail=detail(text), problem=text, draft=draft),
+        CaseFile(site=site, viewer=OPERATOR, detail=detail(text), problem=problem, draft=draft),
     )
     yield (
         "decide",
         DecidePage(
-            site=SITE,
+            site=site,
             viewer=OPERATOR,
-            problem=text,
+            problem=problem,
             draft={**draft, "action": "ban", "target_id": text},
         ),
     )
-    yield "decided", DecidePage(site=SITE, viewer=OPERATOR, done=text)
+    yield "decided", DecidePage(site=site, viewer=OPERATOR, done="decided")
     lines = [audit_line(number, text) for number in range(10, 15)]
-    yield "audit", AuditLogPage(site=SITE, viewer=OPERATOR, lines=lines, size=40, limit=5)
-    yield "empty audit", AuditLogPage(site=SITE, viewer=OPERATOR, lines=[], size=0, limit=5)
+    yield "audit", AuditLogPage(site=site, viewer=OPERATOR, lines=lines, size=40, limit=5)
+    yield "empty audit", AuditLogPage(site=site, viewer=OPERATOR, lines=[], size=0, limit=5)
     statements = [
         notice(text, category="copyright"),
         notice(text, decision_id="decision-number3", target_kind="user", target_id=USER_ID,
@@ -333,13 +335,13 @@ def sample_pages(text: str = "Words.") -> Iterator[tuple[str, Page]]:
     yield (
         "me",
         MePage(
-            site=SITE, viewer=USER, score=score(*every_term(), pending=3), statements=statements,
+            site=site, viewer=USER, score=score(*every_term(), pending=3), statements=statements,
             rigs=rigs, tokens=tokens, problem=text,
             draft={"decision_id": "decision-number1", "text": text, "name": text, "address": text,
                    "phone": text, "signature": text, "mistaken": "true"},
         ),
     )  # fmt: skip
     known = score(*every_term(), tier="contributor", total=61_000)
-    yield "me, known", MePage(site=SITE, viewer=USER, score=known, statements=[], rigs=[])
-    yield "me, new", MePage(site=SITE, viewer=OPERATOR, score=score(), statements=[], rigs=[])
-    yield "gone", GonePage(site=SITE, erased={"users": 1, "tokens": 0}, held=True)
+    yield "me, known", MePage(site=site, viewer=USER, score=known, statements=[], rigs=[])
+    yield "me, new", MePage(site=site, viewer=OPERATOR, score=score(), statements=[], rigs=[])
+    yield "gone", GonePage(site=site, erased={"users": 1, "tokens": 0}, held=True)

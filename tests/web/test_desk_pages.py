@@ -1,20 +1,16 @@
 """The pages behind a sign-in: well-formed, labelled, self-contained, and deaf to hostile texts."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from luckrig.protocol.reports import CATEGORIES
+from luckrig.protocol.reports import CATEGORIES, Action, Ground, SubjectKind, TargetKind
+from luckrig.tracker.domain.audit_log import AuditEvent
 from luckrig.web.assets import static_files
-from luckrig.web.desk_words import (
-    CATEGORY_WORDS,
-    SEVERITY_WORDS,
-    describe_due,
-    describe_hold,
-    short_name,
-)
+from luckrig.web.desk_words import describe_detail, describe_due, describe_hold, short_name
 from luckrig.web.foreign import clean
+from luckrig.web.languages import english, load_languages
 from luckrig.web.operator_pages import case_path, subject_path
 from luckrig.web.render import make_renderer
 from tests.web.desk_samples import RIG_ID, notice, sample_pages
@@ -23,6 +19,7 @@ from tests.web.hostile import HOSTILE
 from tests.web.rigs import NOW
 
 FILES = static_files()
+EN = english()
 RENDERER = make_renderer(FILES)
 PLAIN = {name: RENDERER.render(page) for name, page in sample_pages()}
 HOSTILE_PAGES = {
@@ -100,26 +97,36 @@ def test_a_long_text_scrolls_and_can_be_reached_by_key() -> None:
     assert all(each.get("aria-label") for each in long)
 
 
-def test_every_category_and_severity_has_a_word() -> None:
-    assert CATEGORY_WORDS.keys() == CATEGORIES.keys()
-    assert set(SEVERITY_WORDS) == {rule.severity for rule in CATEGORIES.values()}
+def test_everything_that_a_code_stands_for_has_a_word() -> None:
+    for table, codes in {
+        "category": CATEGORIES,
+        "severity": {rule.severity for rule in CATEGORIES.values()},
+        "subject": {*get_args(SubjectKind), *get_args(TargetKind)},
+        "action": get_args(Action),
+        "did": get_args(Action),
+        "ground": get_args(Ground),
+        "event": get_args(AuditEvent),
+    }.items():
+        beginning = f"desk.{table}."
+        known = {key.removeprefix(beginning) for key in EN.texts if key.startswith(beginning)}
+        assert known == {str(code) for code in codes}
 
 
 @pytest.mark.parametrize(
     ("left", "text", "is_late"),
     [
-        (2 * DAY, "in 2 days", False),
-        (2 * DAY - 1, "in 47 h", False),
-        (HOUR, "in 1 h", False),
-        (59, "in 0 min", False),
-        (0, "in 0 min", False),
+        (2 * DAY, "due in 2 days", False),
+        (2 * DAY - 1, "due in 47 h", False),
+        (HOUR, "due in 1 h", False),
+        (59, "due in 0 min", False),
+        (0, "due in 0 min", False),
         (-1, "0 min late", True),
         (-5 * HOUR, "5 h late", True),
         (-3 * DAY, "3 days late", True),
     ],
 )
 def test_deadlines(left: int, text: str, is_late: bool) -> None:
-    assert describe_due(NOW + left, NOW) == (text, is_late)
+    assert describe_due(NOW + left, NOW, EN) == (text, is_late)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,26 @@ def test_deadlines(left: int, text: str, is_late: bool) -> None:
     ],
 )
 def test_what_a_decision_does(changes: dict[str, Any], words: str) -> None:
-    assert describe_hold(notice(**changes)) == words
+    assert describe_hold(notice(**changes), EN) == words
+
+
+@pytest.mark.parametrize(
+    ("event", "detail", "in_english", "in_japanese"),
+    [
+        ("held", "1800000000", "until 2027-01-15 08:00 UTC", "2027-01-15 08:00 UTC まで"),
+        ("held", "soon", "soon", "soon"),
+        ("reported", "threat", "threat", "脅威"),
+        ("decided", "ban n1abc", "banned n1abc", "禁止 n1abc"),
+        ("decided", "explode n1abc", "explode n1abc", "explode n1abc"),
+        ("answered", "upheld d1", "upheld d1", "異議を認めず d1"),
+        ("hidden", "ban", "ban", "ban"),
+    ],
+)
+def test_details_of_the_audit_log_are_said_in_words(
+    event: str, detail: str, in_english: str, in_japanese: str
+) -> None:
+    assert describe_detail(event, detail, EN) == in_english
+    assert describe_detail(event, detail, load_languages()["ja"]) == in_japanese
 
 
 def test_names_are_short_where_that_tells_them_apart() -> None:

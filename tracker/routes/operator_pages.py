@@ -21,7 +21,7 @@ from luckrig.protocol.desk import (
 from luckrig.protocol.encoding import b64url_decode
 from luckrig.protocol.errors import PeerError
 from luckrig.tracker.routes.form_values import convert
-from luckrig.tracker.routes.query import parse_query
+from luckrig.tracker.routes.query import parse_query, without_language
 from luckrig.tracker.routes.sessions import Browsers, private_page, private_redirect
 from luckrig.tracker.service.case_desk import CaseDesk
 from luckrig.tracker.service.decisions import DecisionService
@@ -34,6 +34,7 @@ from luckrig.web.operator_pages import (
     CaseFile,
     DecidePage,
     DeskPage,
+    Problem,
     Viewer,
     case_path,
 )
@@ -46,10 +47,8 @@ _MENDABLE: Final = frozenset(
     ("invalid_request", "unsafe_text", "decision_conflict", "case_not_found", "node_not_found")
 )
 """What whoever sent a form can mend: it is shown again, with what they typed."""
-_DONE: Final[Mapping[str, str]] = {
-    "decided": "Decided. It is in force, and in the audit log.",
-    "lifted": "Lifted. It is in the audit log.",
-}
+_DONE: Final = frozenset(("decided", "lifted"))
+"""What the page says to have been done: texts `desk.done.` of the languages."""
 
 Fields = Mapping[str, str]
 
@@ -74,7 +73,7 @@ class DecideQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class OperatorPages:
-    """The handlers. site: what pages say of this tracker."""
+    """The handlers. site: what pages say of this tracker, in the language of the request."""
 
     def __init__(
         self,
@@ -84,7 +83,7 @@ class OperatorPages:
         desk: CaseDesk,
         decisions: DecisionService,
         renderer: Renderer,
-        site: Callable[[], Site],
+        site: Callable[[Request], Site],
     ) -> None:
         self._browsers = browsers
         self._operators = operators
@@ -112,12 +111,12 @@ class OperatorPages:
     async def show_cases(self, request: Request) -> Response:
         """GET /operator."""
         viewer = await self._viewer(request)
-        query = parse_query(request.query_params.multi_items(), DeskQuery)
+        query = parse_query(without_language(request), DeskQuery)
         cases = await self._desk.page(
             after=query.after, appealed=query.appealed, asked_by=viewer.user_id
         )
         page = DeskPage(
-            site=self._site(),
+            site=self._site(request),
             viewer=viewer,
             cases=cases,
             appealed=query.appealed,
@@ -127,18 +126,18 @@ class OperatorPages:
 
     async def show_case(self, request: Request) -> Response:
         """GET /operator/cases/{case_id}."""
-        return await self._case_file(await self._viewer(request), request.path_params["case_id"])
+        return await self._case_file(request, await self._viewer(request))
 
     async def show_audit(self, request: Request) -> Response:
         """GET /operator/audit."""
         viewer = await self._viewer(request)
-        after = parse_query(request.query_params.multi_items(), AuditQuery).after
+        after = parse_query(without_language(request), AuditQuery).after
         if after is None:
             newest = _size(await self._desk.audit(after=-1, limit=1, asked_by=viewer.user_id))
             after = max(-1, newest - AUDIT_LINES - 1)
         found = await self._desk.audit(after=after, limit=AUDIT_LINES, asked_by=viewer.user_id)
         page = AuditLogPage(
-            site=self._site(),
+            site=self._site(request),
             viewer=viewer,
             lines=found.lines,
             size=_size(found),
@@ -149,8 +148,10 @@ class OperatorPages:
     async def show_decide(self, request: Request) -> Response:
         """GET /operator/decide."""
         viewer = await self._viewer(request)
-        done = parse_query(request.query_params.multi_items(), DecideQuery).done
-        page = DecidePage(site=self._site(), viewer=viewer, done=_DONE.get(done))
+        done = parse_query(without_language(request), DecideQuery).done
+        page = DecidePage(
+            site=self._site(request), viewer=viewer, done=done if done in _DONE else None
+        )
         return private_page(self._renderer, page)
 
     async def decide(self, request: Request) -> Response:
@@ -159,7 +160,7 @@ class OperatorPages:
 
         async def act(fields: Fields, user_id: str) -> str:
             await self._decisions.decide(_of_case(fields, case_id), asked_by=user_id)
-            return case_path(case_id)
+            return self._link(request, case_path(case_id))
 
         return await self._act(request, act)
 
@@ -168,7 +169,7 @@ class OperatorPages:
 
         async def act(fields: Fields, user_id: str) -> str:
             await self._decisions.undo(convert(fields, UndoRequest), asked_by=user_id)
-            return case_path(request.path_params["case_id"])
+            return self._link(request, case_path(request.path_params["case_id"]))
 
         return await self._act(request, act)
 
@@ -177,7 +178,7 @@ class OperatorPages:
 
         async def act(fields: Fields, user_id: str) -> str:
             await self._decisions.answer(convert(fields, AnswerRequest), asked_by=user_id)
-            return case_path(request.path_params["case_id"])
+            return self._link(request, case_path(request.path_params["case_id"]))
 
         return await self._act(request, act)
 
@@ -189,7 +190,7 @@ class OperatorPages:
             given = {name: value for name, value in fields.items() if name != "hold"}
             wanted = convert({**given, "case_id": case_id}, HoldRequest)
             await self._decisions.hold(wanted, asked_by=user_id)
-            return case_path(case_id)
+            return self._link(request, case_path(case_id))
 
         return await self._act(request, act)
 
@@ -198,7 +199,9 @@ class OperatorPages:
 
         async def act(fields: Fields, user_id: str) -> str:
             made = await self._decisions.decide(_decision(fields), asked_by=user_id)
-            return f"{DECIDE}?done=decided" if made.case_id is None else case_path(made.case_id)
+            if made.case_id is None:
+                return self._link(request, DECIDE, done="decided")
+            return self._link(request, case_path(made.case_id))
 
         return await self._act(request, act)
 
@@ -207,7 +210,7 @@ class OperatorPages:
 
         async def act(fields: Fields, user_id: str) -> str:
             await self._decisions.lift(convert(fields, LiftRequest), asked_by=user_id)
-            return f"{DECIDE}?done=lifted"
+            return self._link(request, DECIDE, done="lifted")
 
         return await self._act(request, act)
 
@@ -227,29 +230,37 @@ class OperatorPages:
     async def _shown_again(
         self, request: Request, viewer: Viewer, fields: Fields, error: PeerError
     ) -> Response:
-        case_id = request.path_params.get("case_id")
-        if case_id is not None:
-            return await self._case_file(viewer, case_id, error=error, draft=fields)
-        page = DecidePage(site=self._site(), viewer=viewer, problem=error.message, draft=fields)
+        if "case_id" in request.path_params:
+            return await self._case_file(request, viewer, error=error, draft=fields)
+        page = DecidePage(
+            site=self._site(request),
+            viewer=viewer,
+            problem=Problem(error.code, error.message),
+            draft=fields,
+        )
         return private_page(self._renderer, page, status=error.status)
 
     async def _case_file(
         self,
+        request: Request,
         viewer: Viewer,
-        case_id: str,
         *,
         error: PeerError | None = None,
         draft: Fields | None = None,
     ) -> Response:
+        case_id = request.path_params["case_id"]
         page = CaseFile(
-            site=self._site(),
+            site=self._site(request),
             viewer=viewer,
             detail=await self._desk.case(case_id, asked_by=viewer.user_id),
             is_alone=self._operators.is_alone,
-            problem=None if error is None else error.message,
+            problem=None if error is None else Problem(error.code, error.message),
             draft=draft or {},
         )
         return private_page(self._renderer, page, status=200 if error is None else error.status)
+
+    def _link(self, request: Request, path: str, **query: str) -> str:
+        return self._site(request).link(path, **query)
 
     async def _viewer(self, request: Request) -> Viewer:
         return self._check(await self._browsers.signed_in(request))

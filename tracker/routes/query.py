@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Final, TypeVar, get_args
 
 import msgspec
+from starlette.requests import Request
 
 from luckrig.protocol.descriptor import Capability
 from luckrig.protocol.errors import PeerError
@@ -109,6 +110,11 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     after: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LOG_ENTRIES)] = MAX_LOG_ENTRIES
+
+
+def without_language(request: Request) -> list[tuple[str, str]]:
+    """A page's query but for ?lang=, which travels with every link of a page."""
+    return [item for item in request.query_params.multi_items() if item[0] != "lang"]
 
 
 def parse_query(items: Sequence[tuple[str, str]], kind: type[Query]) -> Query:

@@ -29,7 +29,7 @@ class Sites:
         self._languages = load_languages()
 
     def english(self) -> Site:
-        """For pages that aren't translated."""
+        """For the feed, which has one address for everybody."""
         return self._site()
 
     def of(self, request: Request) -> Site:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from luckrig.protocol.transparency import PERIOD_PATTERN, PeriodName, TransparencyReport
 from luckrig.tracker.routes.http import cacheable, cacheable_json
 from luckrig.tracker.routes.operations import Operation, Parameter
-from luckrig.tracker.routes.query import parse_query
+from luckrig.tracker.routes.query import parse_query, without_language
 from luckrig.tracker.service.transparency import TransparencyService
 from luckrig.web.pages import Page, Site
 from luckrig.web.render import Renderer
@@ -119,9 +119,7 @@ class TextPages:
         return cacheable(request, make_csv(report).encode(), MEDIA_TYPE, headers=headers)
 
     async def _report(self, request: Request) -> TransparencyReport:
-        items = request.query_params.multi_items()
-        # A language travels with every link of a page.
-        query = parse_query([item for item in items if item[0] != "lang"], PeriodQuery)
+        query = parse_query(without_language(request), PeriodQuery)
         return await self._transparency.report(query.period)
 
     def _show(self, page: Page) -> Response:
