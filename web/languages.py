@@ -2,8 +2,8 @@
 
 A language is `words/<its code>.toml`: tables of texts with {named} placeholders, addressed by
 dotted keys ("report.title"). A text that counts something is a table of its plural forms, chosen
-by the value `n`. A third language is one more file (and one more word in protocol.reports.Language
-for those who report in it). tests/web/test_languages.py: all files say the same things.
+by the value `n`. A third language is one more file; protocol.reports.Language lists those in which
+reports are answered. tests/web/test_languages.py: all files say the same things.
 """
 
 import re

@@ -512,3 +512,9 @@ def test_a_form_without_faults_is_a_whole_report(fields: Mapping[str, str]) -> N
         whole = make_report(values, form_id="f" * 32, language="ja")
         assert isinstance(whole, ReportRequest)
         check_report(whole)
+
+
+@pytest.mark.parametrize(("page", "asked"), [("ja", "ja"), ("en", "en"), ("eo", "en")])
+def test_a_page_in_any_language_makes_a_report(page: str, asked: str) -> None:
+    values = read_values({**TERMS, "subject_id": RIG.node_id})
+    assert make_report(values, form_id="f" * 32, language=page).language == asked

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
@@ -10,12 +10,14 @@ from luckrig.protocol.errors import PeerError
 from luckrig.protocol.ids import NODE_ID_PATTERN, USER_ID_PATTERN
 from luckrig.protocol.reports import (
     CATEGORIES,
+    Language,
     ReportRequest,
     SubjectKind,
     check_report,
     check_subject,
     is_email,
 )
+from luckrig.web.languages import DEFAULT_LANGUAGE
 from luckrig.web.report_pages import FIELDS, LIMITS, SUBJECT_KINDS, Problem
 
 _FORM_ID: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -24,6 +26,7 @@ _IN_A_PATH: Final[Mapping[SubjectKind, re.Pattern[str]]] = {
     "user": re.compile(rf"(?:^|/)({USER_ID_PATTERN.strip('^$')})(?:$|[?#/])"),
 }
 """People paste the address of a rig's page where they are asked for its id."""
+_ANSWERED_IN: Final[frozenset[str]] = frozenset(get_args(Language))
 _CLAIM: Final = ("work", "address", "phone", "signature")
 _WITHOUT_A_NAME: Final = "child_safety"
 _ONE_LINE: Final = ("subject_id", "name", "email", "phone", "signature")
@@ -61,6 +64,8 @@ def find_problems(values: Mapping[str, str]) -> dict[str, Problem]:
 def make_report(values: Mapping[str, str], *, form_id: str, language: str) -> ReportRequest:
     """The report that a form without problems stands for.
 
+    language: the page's; in one that no report is answered in, English is asked for.
+
     Raises PeerError invalid_request, with the field as `param` where it is about one.
     """
     is_copyright = values["category"] == "copyright"
@@ -75,7 +80,7 @@ def make_report(values: Mapping[str, str], *, form_id: str, language: str) -> Re
         "name": values["name"],
         "email": values["email"],
         "good_faith": bool(values["good_faith"]),
-        "language": language,
+        "language": language if language in _ANSWERED_IN else DEFAULT_LANGUAGE,
         "copyright": claim if is_copyright else None,
     }
     try:
