@@ -1,12 +1,14 @@
 """How the operators' pages say deadlines, decisions and lines of the audit log, in a language."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from luckrig.protocol.reports import DecisionNotice
 from luckrig.web.formats import format_time
 from luckrig.web.languages import Words
 
 _HOUR, _DAY = 3600, 86_400
+_DETAILS: Final = {"reported": "category", "decided": "did", "answered": "verdict"}
+"""event → the table of words for the code with which its detail begins."""
 
 
 class Due(NamedTuple):
@@ -41,10 +43,9 @@ def describe_detail(event: str, detail: str, words: Words) -> str:
     """
     if event == "held" and detail.isdecimal():
         return words("desk.audit.until", when=format_time(int(detail)))
-    table = {"reported": "category", "decided": "did", "answered": "verdict"}.get(event)
     code, space, rest = detail.partition(" ")
-    key = f"desk.{table}.{code}"
-    return f"{words(key)}{space}{rest}" if table is not None and words.has(key) else detail
+    key = f"desk.{_DETAILS.get(event)}.{code}"
+    return f"{words(key).unescape()}{space}{rest}" if words.has(key) else detail
 
 
 def short_name(subject_id: str) -> str:

@@ -78,7 +78,7 @@ def test_parameters(parameters: int, text: str) -> None:
 
 
 NOW = 1_795_216_000
-ENGLISH, JAPANESE = load_languages().values()
+ENGLISH, JAPANESE = load_languages()["en"], load_languages()["ja"]
 
 
 @pytest.mark.parametrize(
