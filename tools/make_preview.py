@@ -1,16 +1,16 @@
 """Makes the picture that other sites show beside a link to a tracker: web/static/preview.png.
 
-    python tools/make_preview.py          needs Chromium: tools/install_browser.sh
+    python -m tools.make_preview          needs Chromium: tools/install_browser.sh
 
 One picture for all pages: networks show no SVG, and a picture of each rig would need a renderer in
 the tracker.
 """
 
-import shutil
 from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import sync_playwright
+from tools.system_browser import system_browser
 
 PICTURE: Final = Path(__file__).resolve().parents[1] / "web" / "static" / "preview.png"
 
@@ -33,7 +33,7 @@ b { color: #b8320f; }
 def main() -> None:
     """Write the picture."""
     with sync_playwright() as playwright:
-        with playwright.chromium.launch(executable_path=shutil.which("chromium")) as browser:
+        with playwright.chromium.launch(executable_path=system_browser()) as browser:
             page = browser.new_page(viewport={"width": 1200, "height": 630})
             page.set_content(_PAGE)
             page.screenshot(path=PICTURE)

@@ -4,7 +4,6 @@ From a real tracker full of sample rigs, whose time stands still: tools/sample_t
 is a line in WHOLE (the README's) or in PARTS. Chromium is needed: tools/install_browser.sh
 """
 
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from playwright.sync_api import Page as Tab
 from tools import small_png
 from tools.sample_tracker import Sample, running_sample
 from tools.small_png import Pixels
+from tools.system_browser import system_browser
 
 Scheme = Literal["light", "dark"]
 
@@ -108,7 +108,7 @@ def write_page_pictures(folder: Path) -> None:
 def _chromium() -> Generator[Browser, None, None]:
     with (
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=shutil.which("chromium")) as browser,
+        playwright.chromium.launch(executable_path=system_browser()) as browser,
     ):
         yield browser
 

@@ -1,6 +1,7 @@
 """The console's pure modules, each by itself, in real Chromium."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -16,7 +17,8 @@ ROOT: Final = "r1" + "b" * 32
 READ: Final = """
 async ([url, parts, contentType]) => {
   const { readReply } = await import(`${url}/stream.js`);
-  async function* chunks() { for (const part of parts) yield Uint8Array.from(part); }
+  const bytes = (part) => Uint8Array.from(atob(part), (each) => each.charCodeAt(0));
+  async function* chunks() { for (const part of parts) yield bytes(part); }
   const found = [];
   try {
     for await (const each of readReply(chunks(), contentType)) found.push(each);
@@ -75,7 +77,8 @@ def folder() -> str:
 
 def read(page: Page, parts: list[bytes], content_type: str = "text/event-stream") -> Any:
     """What readReply() yields."""
-    return page.evaluate(READ, [folder(), [list(part) for part in parts], content_type])
+    encoded = [b64encode(part).decode() for part in parts]
+    return page.evaluate(READ, [folder(), encoded, content_type])
 
 
 def call(page: Page, module: str, name: str, *given: Any) -> Any:
