@@ -23,6 +23,7 @@ from luckrig.web.pages import Page
 from luckrig.web.render import make_renderer
 from tests.e2e.axe import RUN, axe_script, serious_faults
 from tests.web import choice_samples, desk_samples, report_samples, rig_samples
+from tests.web.lazy import Lazy
 from tests.web.report_samples import site_in
 from tests.web.rigs import twelve_rigs
 from tests.web.test_map_page import LIKED, alive
@@ -72,19 +73,17 @@ def _pages() -> Iterator[tuple[str, Page]]:
             yield f"en {name}", page
         if isinstance(page, MePage | SignInPage) and name in ("me", "sign in"):
             yield f"ja {name}", replace(page, site=site_in("ja"))
-
-
-def _documents() -> Iterator[tuple[str, str]]:
-    for name, page in _pages():
-        yield name, RENDERER.render(page)
     like = Filters(like=twelve_rigs()[7].id, tag="quiet")
-    yield "ja map", RENDERER.render(replace(alive("ja"), filters=like, liked=LIKED))
+    yield "ja map", replace(alive("ja"), filters=like, liked=LIKED)
     for language in ("en", "ja"):
         for name, page in rig_samples.sample_pages(site_in(language)):
-            yield f"{language} {name}", RENDERER.render(page)
+            yield f"{language} {name}", page
 
 
-DOCUMENTS: Final = {name.replace(" ", "-").replace(",", ""): html for name, html in _documents()}
+DOCUMENTS: Final = Lazy(
+    RENDERER.render,
+    {name.replace(" ", "-").replace(",", ""): page for name, page in _pages()},
+)
 
 
 @pytest.fixture(scope="module")

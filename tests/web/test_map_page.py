@@ -15,6 +15,7 @@ from luckrig.web.map_page import Filters, LikedRig, MapPage, ScarceNow, View
 from luckrig.web.render import make_renderer
 from tests.web.documents import Document, read
 from tests.web.hostile import HOSTILE
+from tests.web.lazy import Lazy
 from tests.web.report_samples import site_in
 from tests.web.rigs import GB, SEES, make_rig, map_page, offer, rig_page, twelve_rigs
 
@@ -51,23 +52,24 @@ def alive(language: str, text: str = "Tesla P40") -> MapPage:
     return replace(page, site=site_in(language), scarce=scarce)
 
 
-def states(language: str) -> Iterator[tuple[str, str]]:
+def states(language: str) -> Iterator[tuple[str, MapPage]]:
     page = alive(language)
     by_ram = replace(LIKED, gpu=None, ram_bytes=(40 * GB, 96 * GB))
     like = Filters(like=RIG.id, vendor="cpu", family="qwen", tag="#quiet", sort="measured")
-    yield "cards", RENDERER.render(page)
-    yield "table", RENDERER.render(replace(page, view="table", next_cursor="c"))
-    yield "like", RENDERER.render(replace(page, filters=like, liked=LIKED))
-    yield "like ram", RENDERER.render(replace(page, filters=like, liked=by_ram))
-    yield "like any", RENDERER.render(replace(page, liked=replace(LIKED, gpu=None)))
-    yield "like nobody", RENDERER.render(replace(page, filters=like, nodes=[], matching=0))
-    yield "none", RENDERER.render(replace(map_page([]), site=page.site))
-    yield "silent", RENDERER.render(replace(page, scarce=[]))
-    yield "past the end", RENDERER.render(replace(page, nodes=[], after="c"))
+    yield "cards", page
+    yield "table", replace(page, view="table", next_cursor="c")
+    yield "like", replace(page, filters=like, liked=LIKED)
+    yield "like ram", replace(page, filters=like, liked=by_ram)
+    yield "like any", replace(page, liked=replace(LIKED, gpu=None))
+    yield "like nobody", replace(page, filters=like, nodes=[], matching=0)
+    yield "none", replace(map_page([]), site=page.site)
+    yield "silent", replace(page, scarce=[])
+    yield "past the end", replace(page, nodes=[], after="c")
 
 
 PAGES = {
-    language: {name: read(html) for name, html in states(language)} for language in ("en", "ja")
+    language: Lazy(lambda page: read(RENDERER.render(page)), dict(states(language)))
+    for language in ("en", "ja")
 }
 
 

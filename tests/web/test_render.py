@@ -19,11 +19,12 @@ from luckrig.web.assets import static_files
 from luckrig.web.foreign import clean
 from luckrig.web.formats import STATUSES, format_iso_time, format_time
 from luckrig.web.map_page import Choices, Filters
-from luckrig.web.pages import ErrorPage
+from luckrig.web.pages import ErrorPage, Page
 from luckrig.web.render import make_renderer
 from luckrig.web.rig_page import RigPage
 from tests.web.documents import Document, read
 from tests.web.hostile import HOSTILE
+from tests.web.lazy import Lazy
 from tests.web.rig_samples import hostile_pages, sample_pages
 from tests.web.rigs import (
     NOW,
@@ -53,41 +54,58 @@ def hostile_rig(text: str) -> NodeView:
     )
 
 
-def pages() -> Iterator[tuple[str, str]]:
+def pages() -> Iterator[tuple[str, Page]]:
     """Every kind of page in every state that changes its shape."""
     twelve = twelve_rigs()
     whole = map_page(twelve)
     busy = replace(whole, filters=Filters(q="x", gpu='"', min_vram=20, sort="name"), view="table")
-    yield "empty", RENDERER.render(map_page([]))
-    yield "one", RENDERER.render(map_page(twelve[:1]))
-    yield "twelve", RENDERER.render(whole)
-    yield "table", RENDERER.render(replace(whole, view="table"))
-    yield "300", RENDERER.render(map_page(many_rigs(300)))
-    yield "filtered", RENDERER.render(replace(busy, after="c1", next_cursor="c2"))
-    yield "nothing", RENDERER.render(replace(busy, nodes=[], matching=0))
-    yield "past the end", RENDERER.render(replace(whole, nodes=[], after="c9"))
+    yield "empty", map_page([])
+    yield "one", map_page(twelve[:1])
+    yield "twelve", whole
+    yield "table", replace(whole, view="table")
+    yield "300", map_page(many_rigs(300))
+    yield "filtered", replace(busy, after="c1", next_cursor="c2")
+    yield "nothing", replace(busy, nodes=[], matching=0)
+    yield "past the end", replace(whole, nodes=[], after="c9")
     for rig in twelve:
-        yield f"rig {rig.name}", RENDERER.render(rig_page(rig))
+        yield f"rig {rig.name}", rig_page(rig)
     for name, page in sample_pages(SITE):
-        yield name, RENDERER.render(page)
+        yield name, page
     for status, code in ((404, "node_not_found"), (404, "not_found"), (500, "internal_error")):
         error = ErrorPage(site=SITE, status=status, code=code, message="m", request_id="r")
-        yield f"{status} {code}", RENDERER.render(error)
+        yield f"{status} {code}", error
     for number, text in enumerate(HOSTILE):
         rig = hostile_rig(text)
         choices = Choices(gpus=[text], models=[text], quants=[text])
         filters = Filters(q=text, gpu=text, model=text, quant=text)
         hostile = replace(map_page([rig]), choices=choices, filters=filters, after=text)
-        yield f"hostile map {number}", RENDERER.render(replace(hostile, next_cursor=text))
-        yield f"hostile table {number}", RENDERER.render(replace(hostile, view="table"))
+        yield f"hostile map {number}", replace(hostile, next_cursor=text)
+        yield f"hostile table {number}", replace(hostile, view="table")
         for name, page in hostile_pages(text, rig):
-            yield f"hostile {name} {number}", RENDERER.render(page)
+            yield f"hostile {name} {number}", page
         error = ErrorPage(site=SITE, status=400, code=text, message=text, request_id=text)
-        yield f"hostile error {number}", RENDERER.render(error)
+        yield f"hostile error {number}", error
 
 
-PAGES = {name: (html, read(html)) for name, html in pages()}
-each_page = pytest.mark.parametrize(("html", "document"), PAGES.values(), ids=PAGES)
+def shown(page: Page) -> tuple[str, Document]:
+    html = RENDERER.render(page)
+    return html, read(html)
+
+
+PAGES = Lazy(shown, dict(pages()))
+each_page = pytest.mark.parametrize("name", PAGES)
+
+
+@pytest.fixture
+def html(name: str) -> str:
+    """Of that page."""
+    return PAGES[name][0]
+
+
+@pytest.fixture
+def document(name: str) -> Document:
+    """The same page, read."""
+    return PAGES[name][1]
 
 
 def doc(name: str) -> Document:
