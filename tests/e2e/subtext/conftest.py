@@ -1,9 +1,10 @@
 """A tab on a page with the product's headers, that fails a test for breaking any of them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.e2e.subtext.pages import Probe, Rig, Site, running_site
 
@@ -15,23 +16,39 @@ def site() -> Iterator[Site]:
         yield running
 
 
+@dataclass
+class _Tab:
+    """A tab on the site's page. faults: what the console says, and requests to any other server."""
+
+    page: Page
+    faults: list[str]
+
+
+@pytest.fixture(scope="module")
+def _tab(browser: Browser, site: Site) -> Iterator[_Tab]:
+    """One for a file's tests: a new page costs a third of a new profile."""
+    with browser.new_context() as context:
+        tab = _Tab(context.new_page(), [])
+        tab.page.on("pageerror", lambda error: tab.faults.append(str(error)))
+        tab.page.on("console", lambda message: tab.faults.append(message.text))
+        tab.page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(site.origin + "/")
+                else tab.faults.append(request.url)
+            ),
+        )
+        tab.page.goto(site.origin)
+        yield tab
+
+
 @pytest.fixture
-def probe(browser: Browser, site: Site) -> Iterator[Probe]:
-    """Faults are errors, whatever the console says, and requests to any other server."""
+def probe(_tab: _Tab, site: Site) -> Iterator[Probe]:
+    """A page that nobody has used, and a new rig."""
     site.rig = Rig()
-    context = browser.new_context()
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text))
-    page.on(
-        "request",
-        lambda request: (
-            None if request.url.startswith(site.origin + "/") else faults.append(request.url)
-        ),
-    )
-    page.goto(site.origin)
-    yield Probe(page, site)
-    context.close()
+    _tab.faults.clear()
+    yield Probe(_tab.page, site)
+    _tab.page.goto(site.origin)  # ends whatever the test left, and is the next one's page
     # What Chromium says of an answer that isn't 2xx, or breaks off: tests ask for those.
-    assert [fault for fault in faults if not fault.startswith("Failed to load resource")] == []
+    assert [each for each in _tab.faults if not each.startswith("Failed to load resource")] == []
