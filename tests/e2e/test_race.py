@@ -8,20 +8,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import finished
+from tests.e2e.commands import Owner, finished
 from tests.e2e.rig_field import MODEL, Field, rig_field
 from tests.e2e.terminals import on_a_terminal
-from tests.fake_engines.knobs import REPLY, OnDemand
+from tests.fake_engines.knobs import REPLY, AtOnce, OnDemand
 from tests.fake_engines.llama_server import FakeLlamaServer
 
 SAID = "".join(REPLY)
 
 
-@pytest.fixture
-def field(tmp_path: Path) -> Iterator[Field]:
-    """New for each test: rigs die here."""
-    with rig_field(tmp_path, *(FakeLlamaServer() for _ in range(3))) as found:
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+    """Three rigs that no test ends."""
+    with rig_field(tmp_path_factory.mktemp("race"), *three_engines()) as found:
         yield found
+
+
+@pytest.fixture
+def field(lasting: Field, tmp_path: Path) -> Field:
+    """Those, well again, and a new user."""
+    for rig in lasting.rigs:
+        rig.engine.pace = AtOnce()
+    return Field(Owner(tmp_path, lasting.user.tracker), lasting.rigs)
+
+
+def three_engines() -> list[FakeLlamaServer]:
+    return [FakeLlamaServer() for _ in range(3)]
 
 
 @pytest.mark.timeout(90)  # seven processes start before the first look
@@ -62,7 +74,16 @@ def test_a_model_races_on_every_rig_that_serves_it(field: Field) -> None:
 
 
 @pytest.mark.timeout(90)
-def test_a_rig_that_dies_is_a_row_and_not_the_end(field: Field) -> None:
+def test_a_rig_that_dies_is_a_row_and_not_the_end(tmp_path: Path) -> None:
+    with rig_field(tmp_path, *three_engines()) as field:
+        table = table_of_a_race_whose_second_rig_dies(field)
+    assert re.search(r"Cellar +\S+ +\S+ .*broke off", table)
+    assert re.search(r"Barn +\S+ +\S+ .*10", table)
+    assert re.search(r"✗ Cellar +rig_lost: ", table)
+    assert "★ " in table
+
+
+def table_of_a_race_whose_second_rig_dies(field: Field) -> str:
     pace = OnDemand()
     field.rigs[1].engine.pace = pace
     command = ("race", "Attic", "Cellar", "Barn", "--tracker", field.user.tracker)
@@ -73,10 +94,7 @@ def test_a_rig_that_dies_is_a_row_and_not_the_end(field: Field) -> None:
         field.rigs[1].kill()
         table = terminal.expect("Kept on this machine")
         assert terminal.process.wait(15) == 0
-    assert re.search(r"Cellar +\S+ +\S+ .*broke off", table)
-    assert re.search(r"Barn +\S+ +\S+ .*10", table)
-    assert re.search(r"✗ Cellar +rig_lost: ", table)
-    assert "★ " in table
+    return table
 
 
 @pytest.mark.timeout(90)
