@@ -118,7 +118,7 @@ async def test_both_pages_speak_the_readers_language(tracker: Tracker) -> None:
     await write(tracker)
     assert "利用者による測定" in words(await page(tracker, language="ja"))
     assert "利用者による測定" in words(await page(tracker, f"{PATH}?lang=ja"))
-    assert "メモとその履歴" in words(await page(tracker, f"/notes/{ID}", language="ja"))
+    assert "ノートとその履歴" in words(await page(tracker, f"/notes/{ID}", language="ja"))
 
 
 @pytest.mark.parametrize("path", ["/nodes/n1", "/nodes/n1" + "a" * 32, "/notes/x", f"/notes/{ID}"])
