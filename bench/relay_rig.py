@@ -18,7 +18,6 @@ from luckrig.nodeproxy.exchange import EVENT_STREAM, Connection
 from luckrig.nodeproxy.server import ServerLimits, serving
 from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.nodeproxy.tunnel.client import TunnelClient, TunnelPlan, connected
-from luckrig.nodeproxy.tunnel.session import Vitals
 from luckrig.protocol.address import parse_tracker_address
 from luckrig.protocol.descriptor import sign_descriptor
 from luckrig.protocol.surface import relay_endpoint
@@ -90,10 +89,7 @@ def make_client(origin: str, root_id: str, number: int) -> TunnelClient:
             node_key=node_key(number),
             app=stream,
             limits=ServerLimits(write_seconds=300.0),  # a stalled reader stays, in this bench
-            vitals=Vitals(
-                status=lambda: "available",
-                telemetry=lambda: Telemetry(status="available", max_active=1),
-            ),
+            telemetry=lambda: Telemetry(status="available", max_active=1),
             on_revoked=lambda: None,
             clock=time.time,
             monotonic=time.monotonic,

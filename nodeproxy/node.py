@@ -48,7 +48,6 @@ from luckrig.nodeproxy.steps.wait import WaitForTurn
 from luckrig.nodeproxy.telemetry import Instruments
 from luckrig.nodeproxy.tokens import TokenUsage, TokenVerifier
 from luckrig.nodeproxy.tunnel.client import TunnelClient, TunnelPlan
-from luckrig.nodeproxy.tunnel.session import Vitals
 from luckrig.nodeproxy.upstream import Upstream
 from luckrig.protocol.descriptor import Hardware
 from luckrig.protocol.ids import derive_id
@@ -301,7 +300,7 @@ def create_tunnel(
             node_key=node_key,
             app=node.app,
             limits=settings.limits,
-            vitals=Vitals(status=lambda: node.telemetry().status, telemetry=node.telemetry),
+            telemetry=node.telemetry,
             on_revoked=node.revocations.wake,
             clock=clock,
             monotonic=monotonic,

@@ -11,6 +11,7 @@ from luckrig.protocol.wire import NodeStatus
 
 MAX_TELEMETRY_BYTES: Final = 4096
 MAX_GPUS: Final = 16
+_AT_WORK: Final[frozenset[NodeStatus]] = frozenset({"available", "busy"})
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**60)]
@@ -52,3 +53,11 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory_used_bytes: _Bytes | None = None
     memory_total_bytes: _Bytes | None = None
     gpus: Annotated[list[GpuReading], msgspec.Meta(max_length=MAX_GPUS)] = []
+
+    def is_news_after(self, before: "Telemetry | None") -> bool:
+        """Whether the map should know at once. Available and busy take turns all the time: that is
+        none. An owner who pauses the rig and opens it within a second leaves its status as it was,
+        but has said something."""
+        if before is None or before.wish_at != self.wish_at:
+            return True
+        return before.status != self.status and not {before.status, self.status} <= _AT_WORK

@@ -10,9 +10,10 @@ from typing import Final, Literal, NoReturn
 
 from luckrig.nodeproxy.server.limits import ServerLimits
 from luckrig.nodeproxy.tunnel.backoff import Backoff
-from luckrig.nodeproxy.tunnel.session import Application, Session, Socket, Vitals
+from luckrig.nodeproxy.tunnel.session import Application, Session, Socket
 from luckrig.nodeproxy.tunnel.socket import Unreachable, open_websocket
 from luckrig.protocol.keys import PrivateKey
+from luckrig.protocol.telemetry import Telemetry
 from luckrig.protocol.tunnel.ends import Left, NodeEnd, Readied
 from luckrig.protocol.tunnel.frames import VERSION, GoAway, Hello, Violation
 from luckrig.protocol.tunnel.proof import Challenge, make_tunnel_proof
@@ -66,7 +67,7 @@ class TunnelPlan:
     node_key: PrivateKey
     app: Application
     limits: ServerLimits
-    vitals: Vitals
+    telemetry: Callable[[], Telemetry]
     on_revoked: Callable[[], None]
     clock: Callable[[], float]
     monotonic: Callable[[], float]
@@ -180,7 +181,7 @@ class TunnelClient:
             end,
             plan.app,
             plan.limits,
-            plan.vitals,
+            plan.telemetry,
             on_revoked=plan.on_revoked,
         )
         self._takes_over = True

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from luckrig.nodeproxy.exchange import Connection
@@ -21,7 +20,6 @@ from luckrig.protocol.tunnel.frames import (
     ResetCode,
     Violation,
 )
-from luckrig.protocol.wire import NodeStatus
 
 OUT_BYTES: Final = 256 * 1024
 """Frames waiting to be sent, beyond which streams wait: what is queued here delays all of them."""
@@ -30,8 +28,6 @@ STATUS_SECONDS: Final = 1.0
 """How often the state is looked at: a change is told at once."""
 GRACE_SECONDS: Final = 2.0
 """How long running answers may go on after the wish to stop."""
-
-_AT_WORK: Final[frozenset[NodeStatus]] = frozenset({"available", "busy"})
 
 Application = Callable[[Connection, RequestHead], Coroutine[Any, Any, None]]
 """Answers one request. Raises nothing; is cancelled when the client leaves."""
@@ -57,18 +53,10 @@ class Socket(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vitals:
-    """status: cheap, asked every second. telemetry: for a heartbeat."""
-
-    status: Callable[[], NodeStatus]
-    telemetry: Callable[[], Telemetry]
-
-
 class Session:
     """Implements stream.Lane. For one event loop.
 
-    on_revoked: the list of banned users changed.
+    telemetry: for heartbeats, and asked every second. on_revoked: the list of banned users changed.
     """
 
     def __init__(
@@ -77,7 +65,7 @@ class Session:
         end: NodeEnd,
         app: Application,
         limits: ServerLimits,
-        vitals: Vitals,
+        telemetry: Callable[[], Telemetry],
         *,
         on_revoked: Callable[[], None],
     ) -> None:
@@ -85,7 +73,7 @@ class Session:
         self._end = end
         self._app = app
         self._limits = limits
-        self._vitals = vitals
+        self._telemetry = telemetry
         self._on_revoked = on_revoked
         self._loop = asyncio.get_running_loop()
         self._streams: dict[int, TunnelConnection] = {}
@@ -241,14 +229,13 @@ class Session:
             self._writer = None
 
     async def _beat(self) -> None:
-        told: NodeStatus | None = None
+        told: Telemetry | None = None
         seconds = HEARTBEAT_SECONDS
         while True:
-            status = self._vitals.status()
-            news = told is None or (status != told and not {status, told} <= _AT_WORK)
-            if news or seconds >= HEARTBEAT_SECONDS:
-                told, seconds = status, 0.0
-                self._put(self._end.heartbeat(self._vitals.telemetry()))
+            now = self._telemetry()
+            if seconds >= HEARTBEAT_SECONDS or now.is_news_after(told):
+                told, seconds = now, 0.0
+                self._put(self._end.heartbeat(now))
             await asyncio.sleep(STATUS_SECONDS)
             seconds += STATUS_SECONDS
 

@@ -46,11 +46,6 @@ async def test_the_owner_pauses_from_a_browser_and_the_newest_word_counts(scene:
         await until(lambda: gate.opening().reason == "paused" and gate.from_tracker)
         answer = await scene.http.send(scene.chat(token, stream=False))
         assert answer.json()["error"]["code"] == "rig_paused"
-        # A rig whose owner changes it back within a second never tells the first change, and the
-        # second one only with the tracker's next look at it.
-        while "hasn’t confirmed it yet" in (page := (await browser.get("/me")).text):
-            await asyncio.sleep(0.02)
-        assert "You paused it here" in page
 
         await gate.resume()  # what `luckrig node resume` does
         await map_says(scene, lambda status: status == "available")

@@ -16,7 +16,6 @@ from luckrig.nodeproxy.exchange import EVENT_STREAM, Connection
 from luckrig.nodeproxy.server.connection import RequestHead
 from luckrig.nodeproxy.server.limits import ServerLimits
 from luckrig.nodeproxy.tunnel.client import TunnelClient, TunnelPlan, connected
-from luckrig.nodeproxy.tunnel.session import Vitals
 from luckrig.protocol.address import TrackerAddress
 from luckrig.protocol.descriptor import NodeDescriptor, sign_descriptor
 from luckrig.protocol.ids import derive_id
@@ -109,7 +108,7 @@ def make_plan(address: TrackerAddress, app: Any, **changes: Any) -> TunnelPlan:
         node_key=NODE,
         app=app,
         limits=ServerLimits(),
-        vitals=Vitals(status=lambda: "available", telemetry=lambda: Telemetry(status="available")),
+        telemetry=lambda: Telemetry(status="available"),
         on_revoked=lambda: None,
         clock=time.time,
         monotonic=time.monotonic,

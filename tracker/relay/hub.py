@@ -5,10 +5,9 @@ from typing import Final
 
 from luckrig.protocol.telemetry import Telemetry
 from luckrig.protocol.tunnel.frames import GoAway
-from luckrig.protocol.wire import NodeHealth, NodeStatus, QueueView
+from luckrig.protocol.wire import NodeHealth, QueueView
 from luckrig.tracker.relay.tunnel import Tunnel
 
-_AT_WORK: Final[frozenset[NodeStatus]] = frozenset({"available", "busy"})
 _REPLACED: Final = GoAway(
     reason="replaced",
     message="Another process with this rig's key has connected and took over. Stop one of them.",
@@ -46,11 +45,8 @@ class Hub:
             del self._tunnels[tunnel.node_id]
 
     def on_beat(self, tunnel: Tunnel, before: Telemetry | None) -> None:
-        """A rig said how it is. Available and busy take turns all the time; that is no news."""
-        now = tunnel.telemetry
-        if now is None or (before is not None and before.status == now.status):
-            return
-        if before is None or not {before.status, now.status} <= _AT_WORK:
+        """A rig said how it is."""
+        if tunnel.telemetry is not None and tunnel.telemetry.is_news_after(before):
             self._on_change(tunnel.node_id)
 
     def health(self, node_id: str) -> NodeHealth | None:
