@@ -46,7 +46,10 @@ class ComparePages:
         found = await self._comparisons.compare(node_ids)
         page = ComparePage(
             site=self._sites.of(request),
-            rigs=[ComparedRig(**rig._asdict()) for rig in found.rigs],
+            rigs=[
+                ComparedRig(node=rig.node, timings=rig.timings, is_listed=rig.is_listed)
+                for rig in found.rigs
+            ],
             left_out=[*left_out, *(NotCompared("unknown", each) for each in found.unknown)],
             similar=[
                 SimilarRig(node=each.node, shares=each.shares or "none") for each in found.similar
