@@ -1,7 +1,7 @@
 """Both stores keep the contract about cases; the file remembers all of it and shows any change."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,6 @@ import pytest
 from luckrig.protocol.ledger_chain import AUDIT_DOMAIN, check_chain
 from luckrig.tracker.store.case_stores import AuditRow
 from luckrig.tracker.store.interface import Store, StoreError
-from luckrig.tracker.store.memory import MemoryStore
 from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.cases import (
     RIG,
@@ -35,20 +34,8 @@ from tests.tracker.cases_contract import (
 from tests.tracker.factories import NOW
 
 
-class TestMemoryCases(CasesContract):
-    @pytest.fixture
-    async def store(self) -> AsyncIterator[Store]:
-        store = MemoryStore()
-        yield store
-        await store.aclose()
-
-
-class TestSqliteCases(CasesContract):
-    @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
-        store = await open_store(tmp_path / "tracker.db")
-        yield store
-        await store.aclose()
+class TestCases(CasesContract):
+    """Both kinds of store: conftest.py."""
 
 
 async def test_restart_forgets_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,20 +21,8 @@ from tests.tracker.factories import NOW, make_decision, make_health, make_node, 
 from tests.tracker.store_contract import StoreContract, put, whole_log
 
 
-class TestMemoryStore(StoreContract):
-    @pytest.fixture
-    async def store(self) -> AsyncIterator[Store]:
-        store = MemoryStore()
-        yield store
-        await store.aclose()
-
-
-class TestSqliteStore(StoreContract):
-    @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
-        store = await open_store(tmp_path / "tracker.db")
-        yield store
-        await store.aclose()
+class TestStore(StoreContract):
+    """Both kinds of store: conftest.py."""
 
 
 async def random_step(store: Store, rng: Random, step: int) -> object:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,9 +37,7 @@ from luckrig.tracker.domain.transparency import (
 from luckrig.tracker.service.transparency import READ_EVERY_SECONDS, TransparencyService
 from luckrig.tracker.store.counters import Counters
 from luckrig.tracker.store.interface import Store
-from luckrig.tracker.store.memory import MemoryStore
 from luckrig.tracker.store.memory_cases import MemoryCases
-from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.factories import NOW, make_node, owner_key, seeded
 from tests.tracker.trackers import Clock, running_tracker
 
@@ -325,17 +322,6 @@ async def test_the_store_is_read_once_a_minute_whoever_asks() -> None:
     clock.now += READ_EVERY_SECONDS
     assert (await service.report()).as_of == int(clock.now) + 1
     assert cases.reads == 2
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """Each store."""
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    opened = await open_store(tmp_path / "tracker.db")
-    yield opened
-    await opened.aclose()
 
 
 async def test_numbers_are_those_of_what_really_happened(store: Store) -> None:

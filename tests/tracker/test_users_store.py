@@ -1,32 +1,17 @@
 """Both stores keep the users' contract; the file remembers all of it."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from luckrig.protocol.errors import PeerError
-from luckrig.tracker.store.interface import Store
-from luckrig.tracker.store.memory import MemoryStore
 from luckrig.tracker.store.sqlite import open_store
 from tests.tracker.factories import NOW, make_token
 from tests.tracker.users_contract import UsersContract, daily, handover, hourly, register, uid, user
 
 
-class TestMemoryUsers(UsersContract):
-    @pytest.fixture
-    async def store(self) -> AsyncIterator[Store]:
-        store = MemoryStore()
-        yield store
-        await store.aclose()
-
-
-class TestSqliteUsers(UsersContract):
-    @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
-        store = await open_store(tmp_path / "tracker.db")
-        yield store
-        await store.aclose()
+class TestUsers(UsersContract):
+    """Both kinds of store: conftest.py."""
 
 
 async def test_restart_forgets_nothing(tmp_path: Path) -> None:
