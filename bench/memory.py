@@ -11,8 +11,9 @@ from bench.workshop import Workshop, workshop
 
 STREAMED_CHUNKS: Final = 1_000_000
 SAMPLES: Final = 20
-WARMUP_SECONDS: Final = 8.0
-"""Receipts are sent in every 5 s; they, token cache and buffers have their size by then."""
+WARMUP_SECONDS: Final = 45.0
+"""Receipts are handed in every 5 s, up to 10,000 at once: the heap grows by a megabyte until it has
+found its shape for that, after some 50,000 requests, and not any more in the next 100,000."""
 BAR: Final = Bar(scenario="memory", what="growth for a streamed chunk", limit=1, unit="bytes")
 """No growth at all can't be told from a byte a chunk: a megabyte after a million."""
 

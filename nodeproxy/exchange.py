@@ -81,7 +81,7 @@ class Exchange:
     proof: Proof | None = None
     """Of a bound token: it is still to be checked against the body."""
     call: ChatRequest | CompletionRequest | EmbeddingsRequest | None = None
-    """What the engine is asked."""
+    """What the engine is asked; without its texts, when they have left for the engine."""
     asked: ResponsesRequest | None = None
     """What the client asked, where that isn't the call itself."""
     error_events: Callable[[LuckrigError], bytes] | None = None
@@ -119,6 +119,25 @@ class Exchange:
         """The call, for whoever comes after reading."""
         assert self.call is not None, "reading comes first"  # noqa: S101 -- narrows the type
         return self.call
+
+    def forget_texts(self) -> None:
+        """Keep no more of the call than its answer needs: that may stream for an hour, and a prompt
+        is up to a megabyte."""
+        call = self.call
+        if isinstance(call, ChatRequest):
+            self.call = ChatRequest(
+                model=call.model,
+                messages=[],
+                stream=call.stream,
+                stream_options=call.stream_options,
+            )
+        elif isinstance(call, CompletionRequest):
+            self.call = CompletionRequest(
+                model=call.model,
+                prompt="",
+                stream=call.stream,
+                stream_options=call.stream_options,
+            )
 
     def on_close(self, release: Callable[[], None]) -> None:
         """Call release when the exchange is over, however it ends; the last one first."""

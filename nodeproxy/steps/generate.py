@@ -63,6 +63,7 @@ class Generate:
         call = self._engine_call(exchange)
         fault = self.engine.dialect.fault
         response, meter = await self.engine.ask(exchange, call.path, call.body, fault)
+        exchange.forget_texts()
         return EngineReply(response, call.decoder, meter)
 
     def _engine_call(self, exchange: Exchange) -> Call:
