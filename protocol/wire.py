@@ -7,13 +7,12 @@ import msgspec
 from luckrig.protocol.descriptor import EngineInfo, Hardware, Offer, Policy
 from luckrig.protocol.descriptor_log import LogEntry
 from luckrig.protocol.evidence import Finding, ReachView
-from luckrig.protocol.ids import NodeId, RootId, SubjectId, UserId
+from luckrig.protocol.ids import NodeId, RootId, UserId
 from luckrig.protocol.notes import MAX_SIGNED_NOTE_CHARS
 from luckrig.protocol.receipts import MAX_RECEIPT_CHARS
 from luckrig.protocol.tokens import Limits, Opaque, Tier
 from luckrig.protocol.work import MAX_NONCE_CHARS
 
-MAX_REASON_CHARS: Final = 280
 MAX_RECEIPTS_AT_ONCE: Final = 64
 END_OF_9999: Final = 253_402_300_799
 """The last second that every calendar can print."""
@@ -192,41 +191,6 @@ class RevocationsReply(msgspec.Struct, frozen=True, kw_only=True):
 
     revocations: str
     wish: str | None = None
-
-
-class BanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An operator's decision, signed with a DPoP proof. subject: u1… a user, n1… a rig.
-
-    reason: 1 to MAX_REASON_CHARS characters; the banned one gets to read it. expires_at: Unix
-    seconds, None for good.
-    """
-
-    subject: SubjectId
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON_CHARS)]
-    expires_at: Annotated[int, msgspec.Meta(ge=0, le=END_OF_9999)] | None = None
-
-
-class LiftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An operator's decision to end a ban, signed with a DPoP proof."""
-
-    subject: SubjectId
-
-
-class BanReply(msgspec.Struct, frozen=True, kw_only=True):
-    """The ban that is now in force."""
-
-    subject: SubjectId
-    reason: str
-    created_at: int
-    expires_at: int | None
-    decided_by: UserId
-
-
-class LiftReply(msgspec.Struct, frozen=True, kw_only=True):
-    """was_banned: whether there was anything to lift."""
-
-    subject: SubjectId
-    was_banned: bool
 
 
 class SignedReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

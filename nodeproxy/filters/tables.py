@@ -35,9 +35,6 @@ LEET: Final[dict[int, str]] = _pairs("431057896@$!|+€£¥¢", "aeiostbgg" + "a
 
 LEET_L: Final[dict[int, str]] = LEET | _pairs("1!|", "lll")
 
-SEPARATING_SIGNS: Final = "@$!|+"
-"""Signs that are leet, or stand between the letters of a word as any punctuation may."""
-
 SIGN_LETTERS: Final[dict[str, str]] = {
     "/\\/\\": "m", "|\\/|": "m", "\\/\\/": "w", "|\\|": "n", "/\\/": "n", "|-|": "h", "|_|": "u",
     "\\/": "v", "/\\": "a", "|<": "k", "|{": "k", "|)": "d", "|]": "d", "[)": "d", "()": "o",

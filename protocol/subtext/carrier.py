@@ -17,7 +17,6 @@ from luckrig.protocol.subtext.cover import sentence, word
 
 MODEL: Final = "luckrig/subtext"
 """What a sealed request asks for; the real model is inside."""
-EVENT_TYPE: Final = "text/event-stream; charset=utf-8"
 _DONE: Final = b"data: [DONE]\n\n"
 _CONTENT_END: Final = b'"},"finish_reason"'
 

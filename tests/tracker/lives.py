@@ -33,7 +33,6 @@ OPERATOR, SECOND_OPERATOR, STRANGER = (PrivateKey(bytes([n]) * 32) for n in (1, 
 OPERATORS: Final = frozenset(derive_id("u1", key.public) for key in (OPERATOR, SECOND_OPERATOR))
 STRANGER_ID: Final = derive_id("u1", STRANGER.public)
 COMMON_RIG: Final = make_node(3)
-HELD_CASE: Final = "case-held"
 
 
 @dataclass(frozen=True)
