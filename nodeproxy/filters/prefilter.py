@@ -23,7 +23,7 @@ from luckrig.nodeproxy.filters import tables
 from luckrig.nodeproxy.filters.automaton import Automaton
 from luckrig.nodeproxy.filters.pack import Rule
 from luckrig.nodeproxy.filters.shadow import Spelling, shadow
-from luckrig.nodeproxy.filters.views import MAX_CACHED, SEAM, Kind, fold_character
+from luckrig.nodeproxy.filters.views import MAX_CACHED, SEAM, Kind, bare, fold_character
 
 _MARK: Final = "."
 """Stands for punctuation and other signs: a word may end there, or go on behind it."""
@@ -134,8 +134,9 @@ def _skeleton_part(folded: str) -> str:
     kept = "".join(filter(str.isalnum, decomposed.translate(tables.LEET))).replace("l", "i")
     if not kept:
         return _MARK
-    # 🅰 is a sign in one view and a letter in another.
-    return kept if _WORD.fullmatch(folded) else f"{_MARK}{kept}{_MARK}"
+    # 🅰 is a sign in one view and a letter in another; and rules and views.bare differ about some.
+    is_letter = _WORD.fullmatch(folded) and bare(folded)
+    return kept if is_letter else f"{_MARK}{kept}{_MARK}"
 
 
 class Prefilter:

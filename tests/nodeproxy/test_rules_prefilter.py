@@ -124,6 +124,12 @@ def test_where_a_pattern_matches_a_view_the_prefilter_says_so(pattern: str) -> N
     check()
 
 
+@pytest.mark.parametrize("text", ["裸 体 0🅰", "0🅰 裸 体", "k i d🅰"])
+def test_what_one_view_leaves_out_hides_no_letter_that_stands_alone(text: str) -> None:
+    assert spelled(Folding().fold(text))
+    assert Prefilter([]).candidates(text).spelled
+
+
 @pytest.mark.parametrize("write", EVASIONS.values(), ids=EVASIONS)
 def test_what_is_encoded_is_never_taken_for_plain(write: Callable[[str], str]) -> None:
     prefilter, decoder = Prefilter([]), Decoder()
